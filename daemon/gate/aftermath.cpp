@@ -1,0 +1,275 @@
+#include "aftermath.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/crypto/digest.h>
+#include <picket/watch/file_facts.h>
+
+#include "log.h"
+
+namespace picket::daemon {
+namespace {
+
+constexpr Bytes kDigestLimit = gibibytes(4);
+constexpr std::chrono::seconds kUnscannedEvery{10};
+constexpr std::chrono::seconds kRepeatedEvery{5};
+constexpr std::size_t kMaximumRemembered = 4'096;
+
+bool has_name(int fd) {
+    struct stat status {};
+    return fstat(fd, &status) == 0 && status.st_nlink > 0;
+}
+
+} // namespace
+
+void Aftermath::start() {
+    thread_ = std::thread([this] { run(); });
+}
+
+void Aftermath::stop() {
+    ports_.outcomes.close();
+    if (thread_.joinable())
+        thread_.join();
+}
+
+void Aftermath::run() {
+    prctl(PR_SET_NAME, "picket-after");
+    while (auto item = ports_.outcomes.pop()) {
+        try {
+            handle(std::move(*item));
+        } catch (const std::exception& error) { // e.g. out of memory: this record is lost, the next is not
+            ++lost_records_;
+            log(LogLevel::error, fmt::format("a record was lost: {}", error.what()));
+        }
+    }
+}
+
+void Aftermath::handle(AftermathItem&& item) {
+    if (item.digest_question != 0)
+        return answer_digest_question(std::move(item));
+    switch (item.outcome.kind) {
+    case gate::Outcome::Kind::detection:
+        return on_detection(std::move(item.outcome));
+    case gate::Outcome::Kind::repeated:
+        return on_repeated(item.outcome);
+    case gate::Outcome::Kind::unscanned:
+        return on_unscanned(item.outcome);
+    default:
+        return on_system(item.outcome);
+    }
+}
+
+void Aftermath::answer_digest_question(AftermathItem&& item) {
+    const auto digest = crypto::sha256_of(item.outcome.file.get(), kDigestLimit);
+    const bool allowed = digest && ports_.allowances.contains(to_hex(digest->sha256));
+    ports_.gate.post([scan = item.digest_question, allowed](gate::Gate& gate, EngineLink&) {
+        gate.on_digest_checked(scan, allowed);
+    });
+}
+
+std::string Aftermath::process_of(pid_t pid) const {
+    return watch::SystemFileInspector().executable(pid);
+}
+
+bool Aftermath::is_due(const std::string& what, std::chrono::seconds every) {
+    const MonotonicTime now = ports_.clock.monotonic();
+    if (last_.size() > kMaximumRemembered)
+        last_.clear();
+    const auto [entry, is_new] = last_.try_emplace(what, now);
+    if (!is_new && now - entry->second < every)
+        return false;
+    entry->second = now;
+    return true;
+}
+
+void Aftermath::on_detection(gate::Outcome&& outcome) {
+    Event found;
+    found.origin = outcome.origin;
+    found.path = outcome.path;
+    found.threat_name = outcome.finding.threat_name.empty() ? std::string(to_string(outcome.finding.verdict))
+                                                            : outcome.finding.threat_name;
+    found.pid = outcome.pid;
+    found.process = process_of(outcome.pid);
+    const auto digest = outcome.file ? crypto::sha256_of(outcome.file.get(), kDigestLimit)
+                                     : Result<crypto::FileDigest>(Error(ErrorCode::not_found, "no descriptor"));
+    if (digest)
+        found.sha256 = to_hex(digest->sha256);
+    const bool is_selftest = outcome.origin == EventOrigin::selftest;
+    if (!is_selftest)
+        ports_.brake.on_detection();
+    // Somebody may have restored a test file: a self-test is about what is not allowed.
+    const bool allowed = outcome.allowed || (!is_selftest && digest && ports_.allowances.contains(found.sha256));
+    found.type = allowed          ? EventType::threat_allowed
+                 : outcome.denied ? EventType::threat_blocked
+                                  : EventType::threat_detected;
+    if (is_selftest) {
+        ports_.selftests.update(outcome.key.device, outcome.key.inode, [&](SelfTests::Result& result) {
+            result.detected = true;
+            result.blocked = result.blocked || outcome.denied;
+            result.threat_name = found.threat_name;
+        });
+    } else { // a self-test is an event and nothing that anybody has to look after
+        Threat threat;
+        threat.name = found.threat_name;
+        threat.path = found.path;
+        threat.sha256 = found.sha256;
+        threat.origin = outcome.origin;
+        threat.status = allowed          ? ThreatStatus::allowed
+                        : outcome.denied ? ThreatStatus::blocked
+                                         : ThreatStatus::detected;
+        threat.first_seen = threat.last_seen = ports_.clock.wall();
+        threat.definitions = outcome.definitions;
+        const auto id = ports_.store.record_threat(threat);
+        if (id)
+            found.threat_id = *id;
+        else
+            log(LogLevel::error, "state.db: " + id.error().message());
+    }
+    record(found);
+    std::string action(to_string(found.type == EventType::threat_allowed ? ThreatStatus::allowed
+                                 : outcome.denied                        ? ThreatStatus::blocked
+                                                                         : ThreatStatus::detected));
+    if (outcome.act && !allowed && outcome.file)
+        action = quarantine(outcome, found);
+    if (outcome.scan_job != 0 && scan_listener_)
+        scan_listener_(outcome.scan_job, found.path, found.threat_name, action);
+}
+
+std::optional<Aftermath::Refusal> Aftermath::refusal_of(const gate::Outcome& outcome) {
+    if (outcome.origin == EventOrigin::selftest)
+        return std::nullopt;
+    if (const std::string package = ports_.packages.find(outcome.path, outcome.file.get()); !package.empty())
+        return Refusal{"package_file", fmt::format("an unchanged file of the package {}", package)};
+    const unsigned maximum = ports_.policy.policy()->quarantine_maximum_per_minute;
+    const Brake::Answer answer = ports_.brake.ask(maximum);
+    if (answer == Brake::Answer::go)
+        return std::nullopt;
+    if (answer == Brake::Answer::engages_now) {
+        Event event;
+        event.type = EventType::quarantine_brake_engaged;
+        event.reason = "quarantine_brake";
+        event.count = maximum;
+        event.message = fmt::format("{} files were quarantined within a minute: malware is denied and stays where it "
+                                    "is until \"picket threat quarantine resume\"",
+                                    maximum);
+        record(event);
+    }
+    return Refusal{"brake", "the quarantine brake is engaged"};
+}
+
+std::string Aftermath::leave(const Refusal& refusal, const Event& found) {
+    Event event = found;
+    event.type = EventType::quarantine_refused;
+    event.reason = refusal.reason;
+    event.message = refusal.message;
+    record(event);
+    if (!found.threat_id.empty())
+        (void)ports_.store.set_threat_status(found.threat_id, ThreatStatus::blocked, "");
+    return std::string(to_string(ThreatStatus::blocked));
+}
+
+std::string Aftermath::quarantine(const gate::Outcome& outcome, const Event& found) {
+    if (!has_name(outcome.file.get()) || outcome.path.empty())
+        return "gone"; // nothing is left to move
+    if (const auto refusal = refusal_of(outcome))
+        return leave(*refusal, found);
+    const std::string& threat_id = found.threat_id;
+    RemedyClient::Target target;
+    target.quarantine_id = store::new_id();
+    target.path = outcome.path;
+    target.threat_name = found.threat_name;
+    target.threat_id = threat_id;
+    target.definitions = outcome.definitions;
+    target.device = outcome.key.device;
+    target.inode = outcome.key.inode;
+    target.size = outcome.key.size;
+    const auto moved = ports_.remedy.quarantine(target, outcome.file.get());
+    const bool done = moved && moved->removed;
+    if (done && outcome.origin != EventOrigin::selftest)
+        ports_.brake.on_quarantined();
+    const std::string reason = done ? "" : moved ? moved->reason : "remedy_absent";
+    Event event = found;
+    event.type = done ? EventType::threat_quarantined : EventType::quarantine_failed;
+    event.reason = reason;
+    event.message = done ? target.quarantine_id : moved ? moved->message : moved.error().message();
+    record(event);
+    if (!threat_id.empty())
+        (void)ports_.store.set_threat_status(threat_id,
+                                             done ? ThreatStatus::quarantined : ThreatStatus::quarantine_failed,
+                                             done ? target.quarantine_id : "");
+    ports_.selftests.update(outcome.key.device, outcome.key.inode, [&](SelfTests::Result& result) {
+        result.quarantined = done;
+        result.failure = reason;
+        result.quarantine_id = done ? target.quarantine_id : "";
+    });
+    return done ? "quarantined" : "quarantine_failed";
+}
+
+void Aftermath::on_repeated(const gate::Outcome& outcome) {
+    if (outcome.origin == EventOrigin::selftest) {
+        ports_.selftests.update(outcome.key.device, outcome.key.inode,
+                                [](SelfTests::Result& result) { result.blocked = true; });
+        return;
+    }
+    ports_.brake.on_detection();
+    if (!is_due(fmt::format("{}:{}:{}", outcome.key.device, outcome.key.inode, outcome.pid), kRepeatedEvery))
+        return;
+    Event event;
+    event.type = EventType::threat_blocked;
+    event.origin = outcome.origin;
+    event.path = outcome.path;
+    event.threat_name = outcome.finding.threat_name;
+    event.pid = outcome.pid;
+    event.process = process_of(outcome.pid);
+    record(event);
+}
+
+/// One event a reason each ten seconds; its count is exact, because the gate counts every one.
+void Aftermath::on_unscanned(const gate::Outcome& outcome) {
+    const auto index = static_cast<std::size_t>(outcome.reason);
+    if (!is_due(fmt::format("unscanned:{}", index), kUnscannedEvery))
+        return;
+    const gate::GateStatistics now = ports_.gate.snapshot().statistics;
+    Event event;
+    event.type =
+        outcome.decision == Decision::allow ? EventType::open_allowed_unscanned : EventType::open_denied_unscanned;
+    event.origin = EventOrigin::real_time;
+    event.path = outcome.path;
+    event.reason = std::string(to_string(outcome.reason));
+    event.count =
+        std::max<std::uint64_t>(1, now.unscanned[index] - std::min(told_.unscanned[index], now.unscanned[index]));
+    event.pid = outcome.pid;
+    event.process = process_of(outcome.pid);
+    told_.unscanned[index] = now.unscanned[index];
+    record(event);
+}
+
+void Aftermath::on_system(const gate::Outcome& outcome) {
+    Event event;
+    event.path = outcome.path;
+    event.message = outcome.message;
+    switch (outcome.kind) {
+    case gate::Outcome::Kind::events_lost:
+        if (!is_due("events_lost", kUnscannedEvery))
+            return;
+        event.type = EventType::events_lost;
+        event.reason = "events_lost";
+        break;
+    case gate::Outcome::Kind::engine_connected:
+        event.type = EventType::engine_connected;
+        break;
+    case gate::Outcome::Kind::engine_lost:
+        event.type = EventType::engine_lost;
+        event.reason = "no_engine";
+        break;
+    default:
+        event.type = EventType::engine_worker_killed;
+        event.reason = std::string(to_string(outcome.reason));
+    }
+    record(event);
+}
+
+} // namespace picket::daemon

@@ -1,0 +1,249 @@
+#include "engine_link.h"
+
+#include <cstring>
+
+#include <picket/ipc/seqpacket.h>
+
+namespace picket::daemon {
+namespace {
+
+constexpr Milliseconds kPingEvery{500};
+constexpr Milliseconds kSilence{2'000};
+constexpr Milliseconds kKillAfter{1'000}; ///< of silence being noticed
+constexpr Milliseconds kGreetWithin{5'000};
+
+template <typename Record>
+std::optional<Record> record_of(const std::string& content) {
+    Record record;
+    if (content.size() != sizeof record)
+        return std::nullopt;
+    std::memcpy(&record, content.data(), sizeof record);
+    return scan::is_valid(record) ? std::optional(record) : std::nullopt;
+}
+
+template <typename Record>
+std::string_view bytes_of(const Record& record) {
+    return {reinterpret_cast<const char*>(&record), sizeof record};
+}
+
+} // namespace
+
+EngineLink::EngineLink(UniqueFd listening, uid_t engine_uid, const Clock& clock, Watch watch)
+    : listening_(std::move(listening)), engine_uid_(engine_uid), clock_(clock), watch_(std::move(watch)) {}
+
+void EngineLink::on_listening_readable() {
+    for (;;) {
+        auto accepted = ipc::accept_one(listening_.get());
+        if (!accepted)
+            return;
+        const auto peer = ipc::peer_of(accepted->get());
+        if (!peer || peer->uid != engine_uid_ || connections_.size() >= kMaximumConnections)
+            continue; // closed: whoever that is, it is not our engine
+        const int fd = accepted->get();
+        watch_(fd, true);
+        connections_[fd] =
+            Connection{std::move(*accepted), peer->pid, false, scan::ConnectionRole::control, 0, clock_.monotonic()};
+    }
+}
+
+bool EngineLink::on_readable(int fd) {
+    if (!connections_.contains(fd))
+        return false;
+    for (;;) {
+        const auto found = connections_.find(fd);
+        if (found == connections_.end())
+            return true;
+        const auto message = ipc::receive_message(fd, kibibytes(1));
+        if (!message) {
+            if (message.error().errno_value() != EAGAIN)
+                close(fd);
+            return true;
+        }
+        Connection& connection = found->second;
+        bool good = message->descriptors.empty();
+        if (!connection.greeted)
+            good = good && greet(connection, message->content);
+        else if (connection.role == scan::ConnectionRole::control)
+            good = good && on_status(message->content);
+        else
+            good = good && on_reply(fd, message->content);
+        if (!good) {
+            close(fd);
+            return true;
+        }
+    }
+}
+
+bool EngineLink::greet(Connection& connection, const std::string& content) {
+    const auto hello = record_of<scan::EngineHello>(content);
+    if (!hello)
+        return false;
+    connection.greeted = true;
+    connection.role = hello->role;
+    connection.worker_pid = static_cast<pid_t>(hello->worker_pid);
+    state_.engine_version = hello->engine_version;
+    last_heard_ = clock_.monotonic();
+    if (hello->role == scan::ConnectionRole::worker) {
+        if (control_ < 0)
+            return false;
+        if (std::string_view(hello->definitions) == state_.definitions)
+            state_.signatures = hello->signature_count;
+        gate_->on_worker_ready(static_cast<gate::WorkerId>(connection.fd.get()), hello->definitions);
+        return true;
+    }
+    if (control_ >= 0)
+        close(control_); // the newer one counts: the older tree is dying
+    control_ = connection.fd.get();
+    state_.status = EngineState::Status::loading;
+    silent_since_ = {};
+    if (wanted_workers_ > 0)
+        command(scan::EngineCommandKind::set_workers, wanted_workers_);
+    return command(scan::EngineCommandKind::ping);
+}
+
+bool EngineLink::on_status(const std::string& content) {
+    const auto status = record_of<scan::EngineStatus>(content);
+    if (!status)
+        return false;
+    last_heard_ = clock_.monotonic();
+    silent_since_ = {};
+    state_.workers_killed = status->workers_killed;
+    state_.workers_crashed = status->workers_crashed;
+    state_.message = status->message;
+    state_.reload_failed = status->state == scan::LoadState::reload_failed;
+    gate_->on_engine_alive();
+    switch (status->state) {
+    case scan::LoadState::ready:
+    case scan::LoadState::reload_failed:
+        if (state_.status != EngineState::Status::ready || state_.definitions != status->definitions) {
+            state_.status = EngineState::Status::ready;
+            state_.definitions = status->definitions;
+            gate_->on_engine_ready(state_.definitions);
+        }
+        break;
+    case scan::LoadState::loading:
+        if (state_.status != EngineState::Status::ready)
+            state_.status = EngineState::Status::loading;
+        break;
+    case scan::LoadState::failed:
+        if (state_.status == EngineState::Status::ready)
+            gate_->on_engine_lost(state_.message);
+        state_.status = EngineState::Status::failed;
+        state_.definitions.clear();
+        break;
+    }
+    return true;
+}
+
+bool EngineLink::on_reply(int fd, const std::string& content) {
+    const auto reply = record_of<scan::ScanReply>(content);
+    if (!reply)
+        return false;
+    last_heard_ = clock_.monotonic();
+    gate_->on_worker_reply(static_cast<gate::WorkerId>(fd), *reply);
+    return true;
+}
+
+void EngineLink::close(int fd) {
+    const auto found = connections_.find(fd);
+    if (found == connections_.end())
+        return;
+    Connection connection = std::move(found->second);
+    connections_.erase(found);
+    watch_(fd, false);
+    if (!connection.greeted)
+        return;
+    if (connection.role == scan::ConnectionRole::worker) {
+        gate_->on_worker_lost(static_cast<gate::WorkerId>(fd));
+        return;
+    }
+    if (fd != control_)
+        return;
+    control_ = -1;
+    const EngineState old = std::exchange(state_, EngineState{});
+    state_.message = "the engine's connection closed";
+    state_.engine_version = old.engine_version;
+    silent_since_ = {};
+    gate_->on_engine_lost(state_.message);
+    while (!connections_.empty()) { // its workers die with it
+        const int worker = connections_.begin()->first;
+        connections_.erase(connections_.begin());
+        watch_(worker, false);
+    }
+}
+
+void EngineLink::on_tick() {
+    const MonotonicTime now = clock_.monotonic();
+    for (auto connection = connections_.begin(); connection != connections_.end();) {
+        const auto current = connection++;
+        if (!current->second.greeted && now - current->second.since > kGreetWithin) {
+            close(current->first);
+            break; // the map has changed; the next tick looks again
+        }
+    }
+    state_.workers = gate_->worker_count();
+    if (control_ < 0)
+        return;
+    if (now - last_heard_ > kSilence) {
+        if (silent_since_ == MonotonicTime{})
+            silent_since_ = now;
+        gate_->on_engine_silent();
+    }
+    if (now - last_sent_ >= kPingEvery)
+        command(scan::EngineCommandKind::ping);
+}
+
+pid_t EngineLink::stuck_engine() const {
+    const auto control = connections_.find(control_);
+    if (control == connections_.end())
+        return 0;
+    const bool silent = silent_since_ != MonotonicTime{} && clock_.monotonic() - silent_since_ > kKillAfter;
+    // Workers that answer nobody, or none at all, while the supervisor still talks: the zygote hangs.
+    return silent || gate_->engine_stopped() ? control->second.peer : 0;
+}
+
+bool EngineLink::command(scan::EngineCommandKind kind, std::uint32_t value) {
+    if (control_ < 0)
+        return false;
+    scan::EngineCommand record;
+    record.kind = kind;
+    record.value = value;
+    record.sequence = ++sequence_;
+    last_sent_ = clock_.monotonic();
+    return ipc::send_message(control_, bytes_of(record)).has_value();
+}
+
+void EngineLink::set_wanted_workers(unsigned workers) {
+    if (workers == wanted_workers_)
+        return;
+    wanted_workers_ = workers;
+    command(scan::EngineCommandKind::set_workers, workers);
+}
+
+void EngineLink::request_reload() {
+    command(scan::EngineCommandKind::reload);
+}
+
+bool EngineLink::submit(gate::WorkerId worker, const scan::ScanRequest& request, int file) {
+    const int fd = static_cast<int>(worker);
+    if (!connections_.contains(fd))
+        return false;
+    if (ipc::send_message(fd, bytes_of(request), {file}))
+        return true;
+    const auto found = connections_.find(fd);
+    connections_.erase(found); // without telling the gate: it asked
+    watch_(fd, false);
+    return false;
+}
+
+void EngineLink::kill_worker(gate::WorkerId worker) {
+    const int fd = static_cast<int>(worker);
+    const auto found = connections_.find(fd);
+    if (found == connections_.end())
+        return;
+    command(scan::EngineCommandKind::kill_worker, static_cast<std::uint32_t>(found->second.worker_pid));
+    watch_(fd, false);
+    connections_.erase(found);
+}
+
+} // namespace picket::daemon

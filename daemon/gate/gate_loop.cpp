@@ -1,0 +1,201 @@
+#include "gate_loop.h"
+
+#include <array>
+#include <cerrno>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <picket/ipc/seqpacket.h>
+#include <picket/watch/heartbeat.h>
+
+#include "gate_filter.h"
+
+namespace picket::daemon {
+namespace {
+
+constexpr Milliseconds kTurnAtLeastEvery{250};
+constexpr Milliseconds kTickEvery{100};
+constexpr Milliseconds kPublishEvery{20};
+constexpr Milliseconds kBeatEvery{250};
+constexpr int kReadsPerTurn = 8; ///< then the engine's answers have their turn
+
+} // namespace
+
+/// Answers go to the group; one that the kernel does not take belongs to an event it has forgotten.
+class GateLoop::Answerer final : public gate::Responder {
+  public:
+    explicit Answerer(std::optional<watch::FanotifyGroup>& group) : group_(group) {}
+    void respond(int event_fd, Decision decision) override {
+        if (group_)
+            (void)group_->respond(event_fd, decision);
+    }
+
+  private:
+    std::optional<watch::FanotifyGroup>& group_;
+};
+
+GateLoop::GateLoop(Options options, OutcomeQueue& outcomes, const Clock& clock)
+    : group_(std::move(options.group)), outcomes_(outcomes), clock_(clock), epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      answerer_(std::make_unique<Answerer>(group_)), engine_(std::move(options.engine_listening), options.engine_uid,
+                                                             clock, [this](int fd, bool on) { watch_fd(fd, on); }),
+      gate_({*answerer_, engine_, outcomes_, inspector_, clock}, getpid(), options.policy) {
+    PICKET_CHECK(epoll_);
+    engine_.attach(gate_);
+    engine_.set_wanted_workers(options.policy->engine_workers);
+    watch_fd(tasks_.fd(), true);
+    watch_fd(engine_.listening_fd(), true);
+    if (group_)
+        watch_fd(group_->fd(), true);
+    events_.reserve(256);
+}
+
+GateLoop::~GateLoop() {
+    stop();
+}
+
+void GateLoop::watch_fd(int fd, bool on) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    epoll_ctl(epoll_.get(), on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+}
+
+void GateLoop::start() {
+    turned_at_ms_ = std::chrono::duration_cast<Milliseconds>(clock_.monotonic().time_since_epoch()).count();
+    thread_ = std::thread([this] { run(); });
+}
+
+void GateLoop::stop() {
+    if (!thread_.joinable())
+        return;
+    stopping_ = true;
+    post([](gate::Gate&, EngineLink&) {});
+    thread_.join();
+    group_.reset(); // the kernel lets go of whatever was still queued
+}
+
+void GateLoop::run() {
+    prctl(PR_SET_NAME, "picket-gate");
+    confine_gate_thread();
+    while (!stopping_)
+        turn();
+    gate_.on_engine_lost("the daemon stops");
+}
+
+void GateLoop::turn() {
+    std::array<epoll_event, 64> ready{};
+    const int count = epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), wait_ms());
+    bool kernel_ready = false;
+    unpublished_ = unpublished_ || count > 0;
+    for (int i = 0; i < count; ++i) {
+        const int fd = ready[static_cast<std::size_t>(i)].data.fd;
+        if (group_ && fd == group_->fd())
+            kernel_ready = true;
+        else if (fd == tasks_.fd())
+            run_tasks();
+        else if (fd == engine_.listening_fd())
+            engine_.on_listening_readable();
+        else
+            engine_.on_readable(fd);
+    }
+    if (kernel_ready)
+        read_kernel();
+    const MonotonicTime now = clock_.monotonic();
+    if (now - last_tick_ >= kTickEvery || (gate_.next_deadline() && *gate_.next_deadline() <= now)) {
+        last_tick_ = now;
+        gate_.on_tick();
+        engine_.on_tick();
+    }
+    turned_at_ms_ = std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count();
+    beat();
+    publish();
+}
+
+void GateLoop::read_kernel() {
+    for (int i = 0; i < kReadsPerTurn; ++i) {
+        events_.clear();
+        const auto read = group_->read_events(events_);
+        for (watch::KernelEvent& event : events_)
+            gate_.on_event(std::move(event));
+        if (!read) { // no descriptor was free, or an event could not be opened: something went by unseen
+            gate_.on_event({watch::EventKind::overflow, UniqueFd(), 0});
+            return;
+        }
+        if (events_.empty())
+            return;
+    }
+}
+
+void GateLoop::run_tasks() {
+    for (Task& task : tasks_.take())
+        task(gate_, engine_);
+}
+
+int GateLoop::wait_ms() const {
+    const MonotonicTime now = clock_.monotonic();
+    Milliseconds wait = kTurnAtLeastEvery;
+    if (unpublished_)
+        wait = kPublishEvery;
+    if (const auto deadline = gate_.next_deadline())
+        wait = std::min(wait, std::chrono::duration_cast<Milliseconds>(*deadline - now) + Milliseconds(1));
+    return static_cast<int>(std::max<std::int64_t>(0, wait.count()));
+}
+
+void GateLoop::beat() {
+    const MonotonicTime now = clock_.monotonic();
+    if (!guard_ || now - last_beat_ < kBeatEvery || !gate_.is_healthy())
+        return;
+    watch::Heartbeat heartbeat;
+    heartbeat.kill_engine_pid = static_cast<std::uint32_t>(engine_.stuck_engine());
+    const auto sent = ipc::send_message(guard_.get(), {reinterpret_cast<const char*>(&heartbeat), sizeof heartbeat});
+    last_beat_ = now;
+    if (!sent && sent.error().errno_value() != EAGAIN) {
+        guard_.reset();
+        guard_connected_ = false;
+    }
+}
+
+void GateLoop::set_guard(UniqueFd connection) {
+    guard_connected_ = true;
+    // A task must be copyable: the descriptor travels in a shared owner.
+    auto shared = std::make_shared<UniqueFd>(std::move(connection));
+    post([this, shared](gate::Gate&, EngineLink&) {
+        guard_ = std::move(*shared);
+        last_beat_ = {};
+    });
+}
+
+void GateLoop::publish() {
+    const MonotonicTime now = clock_.monotonic();
+    if (now - last_publish_ < kPublishEvery)
+        return;
+    last_publish_ = now;
+    unpublished_ = false;
+    GateSnapshot snapshot;
+    snapshot.statistics = gate_.statistics();
+    snapshot.engine = engine_.state();
+    snapshot.held_opens = gate_.held_opens();
+    snapshot.cached_verdicts = gate_.cached_verdicts();
+    snapshot.engine_present = gate_.engine_present();
+    snapshot.engine_stopped = gate_.engine_stopped();
+    snapshot.guarded = guard_connected_;
+    std::lock_guard lock(snapshot_mutex_);
+    snapshot_ = std::move(snapshot);
+}
+
+GateSnapshot GateLoop::snapshot() const {
+    std::lock_guard lock(snapshot_mutex_);
+    return snapshot_;
+}
+
+Milliseconds GateLoop::age() const {
+    const auto now = std::chrono::duration_cast<Milliseconds>(clock_.monotonic().time_since_epoch());
+    return now - Milliseconds(turned_at_ms_.load());
+}
+
+void GateLoop::forget_filesystems() {
+    post([this](gate::Gate&, EngineLink&) { inspector_.forget_filesystems(); });
+}
+
+} // namespace picket::daemon

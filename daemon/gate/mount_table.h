@@ -1,0 +1,80 @@
+#pragma once
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <picket/profile/policy.h>
+#include <picket/watch/mount_scout.h>
+
+#include "event_log.h"
+#include "gate_loop.h"
+
+namespace picket::daemon {
+
+/// One file system as health shows it.
+struct FilesystemState {
+    enum class Status { protected_, unmarked, muted, unproved };
+    std::string mount_point;
+    std::string type;
+    std::uint64_t device = 0;
+    Status status = Status::unmarked;
+    std::string reason;
+    bool host_namespace = false;
+};
+
+/// Keeps the marks in step with what is mounted and what the policy wants, and has them proved: every kProveEvery the
+/// scout opens a file of each file system, which the gate must have been asked about. A file system that fails this
+/// kMaximumMisses times in a row is `unproved` until an open of it is seen again, and is marked anew. Works on the main
+/// thread; states() on any.
+class MountTable {
+  public:
+    MountTable(watch::MountScout scout, watch::KernelTier tier, GateLoop& gate, EventLog& events, const Clock& clock);
+
+    int fd() const { return scout_.fd(); }
+    /// False once the scout is gone: then the daemon ends, to be started afresh.
+    bool on_readable();
+    void set_policy(profile::PolicySnapshot policy);
+    /// Asks for proofs when they are due, and takes what has come; about once a second.
+    void on_tick();
+
+    std::vector<FilesystemState> states() const;
+    /// True once every namespace has been looked at and marked once.
+    bool complete() const { return swept_.load(); }
+
+  private:
+    using Key = std::tuple<std::uint64_t, std::uint64_t, int>;
+    Key key_of(const watch::MountReport& report) const;
+    void apply(watch::MountReport&& report);
+    void mark(watch::MountReport& report);
+    std::string reason_to_mute(const watch::MountReport& report) const;
+    bool wants_exec_events(const profile::Policy& policy) const;
+    void refresh_host_mounts();
+    void on_canary(const watch::MountReport& report);
+    void on_proof(const Key& key, bool seen);
+    void report_unwatched(const FilesystemState& state, const char* reason);
+
+    /// What the gate's thread says of canaries; outlives whoever is slower.
+    struct Proofs {
+        std::mutex mutex;
+        std::vector<std::pair<Key, bool>> answers;
+    };
+    watch::MountScout scout_;
+    const watch::KernelTier tier_;
+    GateLoop& gate_;
+    EventLog& events_;
+    const Clock& clock_;
+    profile::PolicySnapshot policy_;
+    bool exec_events_ = false;
+    std::atomic<bool> swept_{false};
+    mutable std::mutex mutex_;
+    std::map<Key, FilesystemState> states_;
+    std::shared_ptr<Proofs> proofs_ = std::make_shared<Proofs>();
+    std::map<Key, unsigned> misses_;
+    MonotonicTime asked_for_proofs_{};
+    MonotonicTime next_proofs_{};
+};
+
+} // namespace picket::daemon

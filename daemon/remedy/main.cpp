@@ -1,0 +1,146 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <common/capabilities.h>
+#include <common/usage.h>
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/sys/notify.h>
+
+#include "server.h"
+#include "service.h"
+#include "vault.h"
+
+using namespace picket;
+
+namespace {
+
+constexpr int kFirstPassedFd = 3;
+constexpr Milliseconds kIdle{60'000};
+constexpr const char* kUsage =
+    "usage: picket-remedy [--socket PATH] [--root DIR] [--vault DIR]\n"
+    "Quarantine and restore for picketd. Without --socket it takes the socket that the service "
+    "manager passes.\n";
+
+struct Arguments {
+    std::string socket;
+    std::string root = "/";
+    std::string vault = paths::kQuarantineDirectory; ///< below the root
+};
+
+std::optional<Arguments> parse(int argc, char** argv) {
+    Arguments arguments;
+    for (int i = 1; i < argc; i += 2) {
+        const std::string_view name = argv[i];
+        std::string* const value = name == "--socket"  ? &arguments.socket
+                                   : name == "--root"  ? &arguments.root
+                                   : name == "--vault" ? &arguments.vault
+                                                       : nullptr;
+        if (value == nullptr || i + 1 >= argc)
+            return std::nullopt;
+        *value = argv[i + 1];
+    }
+    return arguments;
+}
+
+/// sd_listen_fds(3) by hand.
+Result<UniqueFd> passed_socket() {
+    const char* pid = std::getenv("LISTEN_PID");
+    const char* count = std::getenv("LISTEN_FDS");
+    const auto for_whom = parse_unsigned(pid != nullptr ? pid : "");
+    if (!for_whom || *for_whom != static_cast<std::uint64_t>(getpid()) || count == nullptr ||
+        std::string_view(count) != "1")
+        return Error(ErrorCode::invalid_input,
+                     "no socket was passed: start picket-remedy.socket, or give --socket PATH");
+    int type = 0;
+    int listens = 0;
+    socklen_t length = sizeof(int);
+    if (getsockopt(kFirstPassedFd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_SEQPACKET ||
+        getsockopt(kFirstPassedFd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0)
+        return Error(ErrorCode::invalid_input, "the passed descriptor is no listening SOCK_SEQPACKET socket");
+    fcntl(kFirstPassedFd, F_SETFD, FD_CLOEXEC);
+    fcntl(kFirstPassedFd, F_SETFL, fcntl(kFirstPassedFd, F_GETFL) | O_NONBLOCK);
+    return UniqueFd(kFirstPassedFd);
+}
+
+Result<UniqueFd> stop_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd)
+        return Error::from_errno(errno, "signalfd");
+    return fd;
+}
+
+/// To reach others' files and to act as their owners; nothing else.
+Result<void> give_up_rights() {
+    if (geteuid() != 0)
+        return Error(ErrorCode::permission, "picket-remedy must run as root");
+    if (setgroups(0, nullptr) != 0)
+        return Error::from_errno(errno, "setgroups");
+    return daemon::keep_only_capabilities({CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SETUID, CAP_SETGID});
+}
+
+void say(const std::string& text) {
+    fmt::print(stderr, "picket-remedy: {}\n", text);
+}
+
+Result<void> serve(const Arguments& arguments) {
+    UniqueFd listening =
+        PICKET_TRY(arguments.socket.empty() ? passed_socket() : ipc::listen_at(arguments.socket, 0600));
+    const UniqueFd stop = PICKET_TRY(stop_signals());
+    PICKET_TRY(give_up_rights());
+    const UniqueFd root(open(arguments.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!root)
+        return Error::from_errno(errno, fmt::format("open {}", escape_for_display(arguments.root)));
+    remedy::Disk disk;
+    const SystemClock clock;
+    remedy::Vault vault = PICKET_TRY(remedy::Vault::open(disk, clock, root.get(), {.directory = arguments.vault}));
+    const remedy::Reconciled& done = vault.reconciled();
+    if (done.removals_finished + done.copies_dropped + done.restores_finished + done.restores_undone + done.undecided >
+        0)
+        say(fmt::format("after an interruption: {} removals finished, {} copies dropped, {} restores finished, "
+                        "{} undone, {} undecided",
+                        done.removals_finished, done.copies_dropped, done.restores_finished, done.restores_undone,
+                        done.undecided));
+    sys::notify_service_manager("READY=1");
+    remedy::ServerOptions options;
+    if (arguments.socket.empty())
+        options.idle = kIdle;
+    remedy::Server server(
+        std::move(listening), stop.get(), clock,
+        [&](const ipc::Message& message) { return remedy::answer(vault, message); }, options);
+    server.run();
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    if (const auto answered = daemon::answer_version_or_help(argc, argv, "picket-remedy", kUsage))
+        return *answered;
+    const auto arguments = parse(argc, argv);
+    if (!arguments) {
+        fmt::print(stderr, "{}", kUsage);
+        return 2;
+    }
+    umask(077);
+    std::signal(SIGPIPE, SIG_IGN);
+    if (const auto served = serve(*arguments); !served) {
+        say(served.error().message());
+        return served.error().code() == ErrorCode::permission ? 3 : 1;
+    }
+    return 0;
+}

@@ -1,0 +1,16 @@
+#pragma once
+#include <string>
+
+#include <picket/ipc/seqpacket.h>
+
+#include "vault.h"
+
+namespace picket::remedy {
+
+/// One page of `list` stays below what a socket takes at the kernel's default buffer sizes (208 KiB).
+inline constexpr Bytes kListPage = kibibytes(128);
+
+/// The remedy protocol (docs/control-protocol.md): one request in, one answer out. Any input gets an answer.
+std::string answer(Vault& vault, const ipc::Message& request);
+
+} // namespace picket::remedy

@@ -1,0 +1,3 @@
+#include <picket/data/json.h>
+
+template class nlohmann::basic_json<>;

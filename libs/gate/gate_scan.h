@@ -1,0 +1,27 @@
+#pragma once
+#include <picket/gate/gate.h>
+
+namespace picket::gate {
+
+/// One file on its way through the engine, with everyone who waits for it.
+struct Gate::Scan {
+    ScanId id = 0;
+    Lane lane = Lane::open;
+    watch::FileKey key;
+    bool stable = false; ///< it may be joined, and its verdict remembered
+    bool joinable = false;
+    std::vector<HeldOpen> waiters;
+    pid_t first_pid = 0;
+    UniqueFd file; ///< once no waiter holds one
+    MonotonicTime not_before{};
+    MonotonicTime started{};
+    WorkerId worker = 0; ///< 0 = queued
+    bool awaiting_digest = false;
+    Finding finding;         ///< while awaiting_digest
+    std::string definitions; ///< that judged it
+    ScanJob job;             ///< lane job
+
+    int fd() const { return waiters.empty() ? file.get() : waiters.front().fd(); }
+};
+
+} // namespace picket::gate

@@ -1,0 +1,205 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <picket/base/clock.h>
+#include <picket/gate/activity.h>
+#include <picket/gate/held_open.h>
+#include <picket/gate/outcome.h>
+#include <picket/gate/recent_opens.h>
+#include <picket/gate/verdict_cache.h>
+#include <picket/profile/policy.h>
+#include <picket/scan/engine_protocol.h>
+#include <picket/watch/fanotify_group.h>
+
+namespace picket::gate {
+
+using WorkerId = std::uint64_t;
+
+/// How requests reach an engine worker. Never blocks.
+class EnginePort {
+  public:
+    virtual ~EnginePort() = default;
+    /// False where the worker cannot be reached: it counts as lost, and on_worker_lost() is not called for it.
+    virtual bool submit(WorkerId worker, const scan::ScanRequest& request, int file) = 0;
+    virtual void kill_worker(WorkerId worker) = 0;
+};
+
+/// A scan asked for by an administrator. `done` runs on the gate's thread and must only hand the result on.
+struct ScanJob {
+    std::uint64_t id = 0; ///< not 0
+    UniqueFd file;
+    bool report_only = false;  ///< only `done` hears of a threat: no record, no remedy
+    bool low_priority = false; ///< reads and computes when nobody else wants to
+    EventOrigin origin = EventOrigin::scan;
+    std::string path;
+    struct Result {
+        std::uint64_t id = 0;
+        Finding finding;
+        std::uint64_t bytes = 0;
+        std::string path;
+    };
+    std::function<void(Result&&)> done;
+};
+
+struct GateLimits {
+    std::size_t held_opens = 4'096;    ///< each costs a descriptor; above, the failure policy answers at once
+    std::size_t queued_closes = 1'024; ///< oldest go first: the next open scans it anyway
+    std::size_t queued_jobs = 256;
+    unsigned crashes_per_file = 2; ///< then the file is not tried again under these definitions
+    std::size_t stalled_opens = 3; ///< that many deadlines in a row without any answer: the engine is stopped
+};
+
+/// Decides every held open. Pure: all it knows of the world comes through the ports, so the tests drive it with fakes
+/// and a hand-moved clock. One thread calls it (the gate's loop); it opens nothing and waits for nothing.
+class Gate {
+  public:
+    struct Ports {
+        Responder& responder;
+        EnginePort& engine;
+        OutcomeSink& sink;
+        watch::FileInspector& inspector;
+        const Clock& clock;
+    };
+    Gate(Ports ports, pid_t own_pid, profile::PolicySnapshot policy, GateLimits limits = {});
+    ~Gate();
+
+    // From the kernel.
+    void on_event(watch::KernelEvent&& event);
+
+    // From the engine.
+    void on_engine_ready(const std::string& definitions);
+    void on_engine_lost(const std::string& why);
+    /// `definitions`: the generation it was forked with; verdicts of an older one are used but not remembered.
+    void on_worker_ready(WorkerId worker, const std::string& definitions);
+    void on_worker_reply(WorkerId worker, const scan::ScanReply& reply);
+    void on_worker_lost(WorkerId worker);
+    /// The supervisor answered, or has not answered for too long (then the failure policy answers at once).
+    void on_engine_alive();
+    void on_engine_silent();
+
+    // From the rest of the daemon.
+    void set_policy(profile::PolicySnapshot policy);
+    void set_host_mounts(std::shared_ptr<const std::unordered_set<int>> mount_ids);
+    /// Files that are allowed without a scan: (device, inode, ctime) of what the package installed.
+    void set_preapproved(std::shared_ptr<const std::unordered_set<watch::FileKey, watch::FileKeyHash>> files);
+    /// Detections on this inode until then come from the self-test.
+    void expect_selftest(std::uint64_t device, std::uint64_t inode, MonotonicTime until);
+    /// While set, every threat's digest is compared before it is denied.
+    void set_has_allowances(bool any) { has_allowances_ = any; }
+    void on_digest_checked(std::uint64_t scan, bool allowed);
+    /// False where the queue is full: try later; the job is untouched then.
+    bool submit_job(ScanJob&& job);
+    void flush_cache() { cache_.flush(); }
+
+    /// Answers what is past its deadline; call at least as often as next_deadline() asks.
+    void on_tick();
+    std::optional<MonotonicTime> next_deadline() const;
+    /// True while no held open is older than its deadline and a second allow: what the heartbeat says.
+    bool is_healthy() const;
+
+    const GateStatistics& statistics() const { return statistics_; }
+    std::size_t held_opens() const { return held_count_; }
+    std::size_t worker_count() const { return workers_.size(); }
+    std::size_t cached_verdicts() const { return cache_.size(); }
+    bool engine_present() const { return engine_ready_; }
+    bool engine_stopped() const { return engine_stopped_; }
+    const std::string& definitions() const { return definitions_; }
+    /// Whether the kernel asked about an open of this file since then.
+    bool has_seen(std::uint64_t device, std::uint64_t inode, MonotonicTime since) const {
+        return recent_opens_.seen_since(device, inode, since);
+    }
+    const Activity& activity() const { return activity_; }
+
+  private:
+    struct Scan;
+    using ScanId = std::uint64_t;
+    enum class Lane { open, close_write, job };
+    struct Worker {
+        ScanId busy_with = 0; ///< 0 = idle
+        std::string definitions;
+    };
+
+    void on_permission(watch::KernelEvent&& event);
+    void on_close_write(watch::KernelEvent&& event);
+    void on_overflow();
+    void note(const HeldOpen& held, const watch::FileFacts& facts);
+    void note_duration(const Scan& scan);
+    bool answer_from_policy(HeldOpen& held, const watch::FileFacts& facts);
+    bool answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable);
+    bool is_excluded(int fd, pid_t pid) const;
+    bool is_preapproved(const watch::FileFacts& facts) const;
+    /// May a verdict on this file, as it is now, be used or stored?
+    bool is_stable(int fd, const watch::FileFacts& facts);
+    /// Answers by policy; gives the descriptor back for a scan that goes on.
+    UniqueFd fail_open(HeldOpen&& held, FailureReason reason, const watch::FileKey& key);
+    void enqueue(std::unique_ptr<Scan> scan, bool joinable);
+    std::unique_ptr<Scan> take_scan(ScanId id);
+    void join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool stable);
+    void dispatch();
+    bool send_to(WorkerId worker, Scan& scan);
+    Scan* next_scan(bool jobs_allowed);
+    void conclude(ScanId id, const Finding& finding);
+    void conclude_threat(std::unique_ptr<Scan> scan, const Finding& finding, bool allowed_by_digest);
+    void answer_waiters(Scan& scan, Decision decision);
+    void fail_scan(ScanId id, FailureReason reason);
+    void fail_everything(FailureReason reason);
+    bool blocks(const Finding& finding) const;
+    bool reports(const Finding& finding) const;
+    EventOrigin origin_of(const watch::FileKey& key, EventOrigin otherwise);
+    void worker_gone(WorkerId worker, FailureReason reason);
+    void expire_waiters(MonotonicTime now);
+    void kill_overdue(MonotonicTime now);
+    void set_stopped(bool stopped);
+    void requeue_or_fail(ScanId id, FailureReason reason);
+    void remember(Scan& scan, const Finding& finding, const std::string& definitions);
+    void finish_job(Scan& scan, const Finding& finding);
+    void allow(HeldOpen& held);
+    void need_wake(MonotonicTime when);
+
+    Ports ports_;
+    const pid_t own_pid_;
+    profile::PolicySnapshot policy_;
+    const GateLimits limits_;
+    VerdictCache cache_;
+    GateStatistics statistics_;
+    RecentOpens recent_opens_;
+    Activity activity_;
+
+    bool engine_ready_ = false;
+    bool engine_stopped_ = false;
+    bool engine_silent_ = false;
+    std::size_t deadlines_in_a_row_ = 0;
+    std::string definitions_;
+    bool has_allowances_ = false;
+
+    std::map<WorkerId, Worker> workers_;
+    ScanId next_scan_id_ = 1;
+    std::unordered_map<ScanId, std::unique_ptr<Scan>> scans_;
+    std::unordered_map<watch::FileKey, ScanId, watch::FileKeyHash> joinable_;
+    std::deque<ScanId> lanes_[3];
+    std::size_t running_jobs_ = 0;
+    std::size_t held_count_ = 0;
+    std::optional<MonotonicTime> wake_at_;
+    MonotonicTime report_window_{};
+    unsigned reported_in_window_ = 0;
+    std::unordered_map<watch::FileKey, unsigned, watch::FileKeyHash> crashes_;
+
+    std::shared_ptr<const std::unordered_set<int>> host_mounts_;
+    std::shared_ptr<const std::unordered_set<watch::FileKey, watch::FileKeyHash>> preapproved_;
+    struct SelfTest {
+        std::uint64_t device;
+        std::uint64_t inode;
+        MonotonicTime until;
+    };
+    std::vector<SelfTest> selftests_;
+};
+
+} // namespace picket::gate

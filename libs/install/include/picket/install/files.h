@@ -1,0 +1,24 @@
+#pragma once
+
+/// Names that only the installer knows, beside picket/model/paths.h.
+namespace picket::install::files {
+
+inline constexpr const char* kJournal = "/var/lib/picket/install/journal.json";
+inline constexpr const char* kReceipt = "/var/lib/picket/install/receipt.json";
+/// Where a bundle's verified files land before anything is planned; empty between runs.
+inline constexpr const char* kIncoming = "/var/lib/picket/install/incoming";
+inline constexpr const char* kStaged = "/var/lib/picket/install/staged";
+/// Old content of files that a running transaction replaces.
+inline constexpr const char* kBackup = "/var/lib/picket/install/backup";
+inline constexpr const char* kInstaller = "/usr/sbin/picket-installer";
+inline constexpr const char* kPicket = "/usr/bin/picket";
+inline constexpr const char* kLock = "/run/picket-installer.lock";
+/// On a host without a service manager.
+inline constexpr const char* kSupervisor = "/usr/libexec/picket/picket-supervisor";
+inline constexpr const char* kSupervisorLock = "/run/picket/supervisor.lock";
+
+inline constexpr const char* kPackageName = "picket";
+inline constexpr const char* kOnboardingProfilePrefix = "10-onboarding-";
+inline constexpr const char* kInstallProfileSuffix = "-install.json"; ///< 30-install.json, 31-install.json …
+
+} // namespace picket::install::files

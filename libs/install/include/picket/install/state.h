@@ -1,0 +1,37 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include <picket/install/ports.h>
+
+namespace picket::install {
+
+/// What is on the host now, as far as the installer cares. Contents of the files whose change it plans.
+struct HostState {
+    sys::PackageState package;
+    std::string package_system; ///< "dpkg", "rpm"; "" = none
+    std::vector<sys::UnitStatus> units;
+    std::map<std::string, std::string> config; ///< path → content: identity, key, tags, managed profiles
+    std::vector<std::string> unreadable;       ///< of those: there, but not for us
+    std::string pinned_key;                    ///< of the organisation, one line; "" = none
+    std::string definitions;
+    bool installer_present = false;
+    bool state_kept = false; ///< any of state_files() is there, with or without the package
+    bool leftovers = false;  ///< any of product_files() is
+    data::Json receipt;      ///< null = none
+
+    bool installed() const { return package.status == sys::PackageStatus::installed; }
+    bool onboarded() const;
+    std::string value_of(const std::string& path) const; ///< "" where it is not there
+    data::Json tags() const;
+    bool all_enabled() const;
+    bool all_active() const;
+};
+
+Result<HostState> read_state(const Ports& ports);
+
+/// `before` and `after` of the report.
+data::Json summary_of(const HostState& state);
+
+} // namespace picket::install

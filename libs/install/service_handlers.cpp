@@ -1,0 +1,165 @@
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include <fmt/format.h>
+#include <picket/base/text.h>
+
+#include "handlers.h"
+
+namespace picket::install {
+namespace {
+
+using data::Json;
+
+constexpr Milliseconds kStartTimeout{90'000};
+/// Longer than each unit's own TimeoutStopSec, after which systemd kills.
+constexpr Milliseconds kStopTimeout{30'000};
+constexpr Milliseconds kHealthInterval{100};
+/// So long what is amiss may come right by itself: the first canaries, the first probe of the engine.
+constexpr Milliseconds kProtectsIsEnough{6000};
+
+std::vector<std::string> units_of(const Step& step) {
+    return data::strings_of(data::member(step.parameters, "units"));
+}
+
+Result<Json> prepare_units(const HandlerContext& context, const Step& step) {
+    Json active = Json::array();
+    Json enabled = Json::array();
+    for (const sys::UnitStatus& unit : PICKET_TRY(context.ports.services.status(units_of(step)))) {
+        if (unit.active)
+            active.push_back(unit.unit);
+        if (unit.enabled)
+            enabled.push_back(unit.unit);
+    }
+    return Json{{"active", active}, {"enabled", enabled}};
+}
+
+/// Those of `names` that the service manager knows now: after the package is gone there is nothing to start.
+std::vector<std::string> known_of(const HandlerContext& context, const std::vector<std::string>& names) {
+    std::vector<std::string> known;
+    for (const sys::UnitStatus& unit : context.ports.services.status(names).value_or(std::vector<sys::UnitStatus>{}))
+        if (unit.known)
+            known.push_back(unit.unit);
+    return known;
+}
+
+std::vector<std::string> missing_from(const std::vector<std::string>& all, const std::vector<std::string>& some) {
+    std::vector<std::string> missing;
+    for (const std::string& name : all)
+        if (std::find(some.begin(), some.end(), name) == some.end())
+            missing.push_back(name);
+    return missing;
+}
+
+StepOutcome apply_enable(const HandlerContext& context, const Step& step, const Json&) {
+    return outcome_of(context.ports.services.enable(units_of(step)), InstallerExit::installation_failed,
+                      std::string(context.ports.services.name()));
+}
+Result<void> undo_enable(const HandlerContext& context, const Step& step, const Json& record) {
+    const auto added =
+        known_of(context, missing_from(units_of(step), data::strings_of(data::member(record, "enabled"))));
+    return added.empty() ? Result<void>() : context.ports.services.disable(added);
+}
+
+StepOutcome apply_start(const HandlerContext& context, const Step& step, const Json&) {
+    return outcome_of(context.ports.services.start(units_of(step), kStartTimeout), InstallerExit::installation_failed,
+                      "", "Everything was undone. journalctl -u picketd -u picket-engine says why they did not start.");
+}
+Result<void> undo_start(const HandlerContext& context, const Step& step, const Json& record) {
+    const auto added = missing_from(units_of(step), data::strings_of(data::member(record, "active")));
+    return added.empty() ? Result<void>() : context.ports.services.stop(added, kStopTimeout);
+}
+
+StepOutcome apply_stop(const HandlerContext& context, const Step& step, const Json&) {
+    return outcome_of(context.ports.services.stop(units_of(step), kStopTimeout), InstallerExit::uninstallation_failed);
+}
+Result<void> undo_stop(const HandlerContext& context, const Step&, const Json& record) {
+    const auto again = known_of(context, data::strings_of(data::member(record, "active")));
+    return again.empty() ? Result<void>() : context.ports.services.start(again, kStartTimeout);
+}
+
+StepOutcome apply_disable(const HandlerContext& context, const Step& step, const Json&) {
+    const auto known = known_of(context, units_of(step));
+    return known.empty() ? StepOutcome{}
+                         : outcome_of(context.ports.services.disable(known), InstallerExit::uninstallation_failed);
+}
+Result<void> undo_disable(const HandlerContext& context, const Step&, const Json& record) {
+    const auto again = known_of(context, data::strings_of(data::member(record, "enabled")));
+    return again.empty() ? Result<void>() : context.ports.services.enable(again);
+}
+
+// ---- health.wait
+
+bool protects(const Json& health) {
+    if (data::string_or(health, "engine_status", "") != "ready")
+        return false;
+    return !data::bool_or(health, "real_time_protection_enabled", true) ||
+           data::bool_or(health, "real_time_protection_active", false);
+}
+
+std::string issues_of(const Json& health) {
+    std::vector<std::string> issues;
+    for (const Json& issue : data::member(health, "health_issues"))
+        issues.push_back(escape_for_display(data::string_or(issue, "message", data::string_or(issue, "name", "?"))));
+    return issues.empty() ? "unhealthy" : join(issues, "; ");
+}
+
+/// Healthy is good at once. A host that protects is good a while later, and what is amiss is said: an unmarkable mount
+/// must not make a host uninstallable, nor each install of a fleet last the whole timeout. The self-test that follows
+/// is the proof.
+StepOutcome apply_health(const HandlerContext& context, const Step& step, const Json&) {
+    const auto deadline =
+        context.ports.clock.monotonic() + Milliseconds(data::integer_or(step.parameters, "timeout_ms", 30'000));
+    std::optional<MonotonicTime> protects_since;
+    for (;;) {
+        const auto health = context.ports.daemon.health();
+        if (health && data::bool_or(*health, "healthy", false))
+            return {.detail = "healthy"};
+        if (context.stop.load())
+            return {.failure = Failure{InstallerExit::interrupted, "stopped by a signal", ""}};
+        const auto now = context.ports.clock.monotonic();
+        if (!health || !protects(*health))
+            protects_since.reset();
+        else if (!protects_since)
+            protects_since = now;
+        if (protects_since && (now - *protects_since >= kProtectsIsEnough || now >= deadline))
+            return {.detail = "protects, but: " + issues_of(*health)};
+        if (now < deadline) {
+            context.ports.daemon.pause(kHealthInterval);
+            continue;
+        }
+        return {.failure =
+                    Failure{InstallerExit::installation_failed,
+                            fmt::format("not healthy: {}", health ? issues_of(*health) : health.error().message()),
+                            "Everything was undone. journalctl -u picketd -u picket-engine says more."}};
+    }
+}
+
+// ---- selftest.run
+
+StepOutcome apply_self_test(const HandlerContext& context, const Step&, const Json&) {
+    const auto result = context.ports.daemon.self_test();
+    if (result && result->passed)
+        return {.detail = result->detail};
+    return {.failure = Failure{InstallerExit::self_test_failed,
+                               "the self-test failed: " + (result ? result->detail : result.error().message()), ""},
+            .keep = true};
+}
+
+constexpr std::array kServiceHandlers{
+    Handler{"services.enable", prepare_units, apply_enable, undo_enable},
+    Handler{"services.start", prepare_units, apply_start, undo_start},
+    Handler{"services.stop", prepare_units, apply_stop, undo_stop},
+    Handler{"services.disable", prepare_units, apply_disable, undo_disable},
+    Handler{"health.wait", prepare_nothing, apply_health, undo_nothing},
+    Handler{"selftest.run", prepare_nothing, apply_self_test, undo_nothing},
+};
+
+} // namespace
+
+std::span<const Handler> service_handlers() {
+    return kServiceHandlers;
+}
+
+} // namespace picket::install

@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/install/files.h>
+#include <picket/install/known_files.h>
+#include <picket/install/session.h>
+
+/// The verbs that take something in: what they are given is opened and verified before anything is planned.
+namespace picket::install {
+namespace {
+
+std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& input) {
+    return input ? input->failure : std::nullopt;
+}
+
+} // namespace
+
+Failure not_installed_failure() {
+    return Failure{InstallerExit::not_installed, "Picket is not installed on this host", ""};
+}
+
+Session::Refusal Session::open_onboarding(const Request& request, Wishes& wishes) {
+    auto material = ports_.trust.open_onboarding(request.onboarding, request.trust_key);
+    if (!material)
+        return failure_from(material.error().code() == ErrorCode::not_found ? InstallerExit::onboarding_not_found
+                                                                            : InstallerExit::onboarding_refused,
+                            material.error());
+    wishes.onboarding = std::move(*material);
+    return refuse_other_organisation(request, wishes);
+}
+
+Session::Refusal Session::refuse_other_organisation(const Request& request, const Wishes& wishes) const {
+    const std::string& pinned = state_.pinned_key;
+    if (pinned.empty() || pinned == wishes.onboarding->public_key || request.replace_org)
+        return std::nullopt;
+    return Failure{InstallerExit::onboarding_refused,
+                   fmt::format("the package of {} is signed with another key than the one that this host is pinned to",
+                               wishes.onboarding->org_name),
+                   "If the host is to change its organisation, say so with --replace-org."};
+}
+
+void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& checks) {
+    if (request.bundle.empty())
+        return;
+    (void)remove_known(ports_.root, working_files()); // of a killed run; no transaction is open here
+    checks.bundle.emplace();
+    if (const auto made = ports_.root.make_directories(files::kIncoming, 0700); !made) {
+        checks.bundle->failure = failure_from(InstallerExit::installation_failed, made.error());
+        return;
+    }
+    auto material = ports_.trust.open_bundle(request.bundle);
+    if (!material) {
+        checks.bundle->failure = failure_from(InstallerExit::bundle_refused, material.error());
+        return;
+    }
+    checks.bundle->observed = "signed by a release key, version " + material->version;
+    checks.bundle_expiry = CheckRequest::Input{"expires " + material->expires, std::nullopt};
+    if (material->expired)
+        checks.bundle_expiry->failure =
+            Failure{InstallerExit::bundle_refused, "the bundle expired " + material->expires, "Fetch a newer bundle."};
+    wishes.bundle = std::move(*material);
+}
+
+Session::Refusal Session::open_inputs(const Request& request, Wishes& wishes, CheckRequest& checks) {
+    if (!request.profiles.empty()) {
+        wishes.install_profiles.emplace();
+        for (const std::string& path : request.profiles) {
+            auto text = ports_.profiles.render(path);
+            if (!text)
+                return failure_from(InstallerExit::profile_refused, text.error());
+            wishes.install_profiles->push_back(std::move(*text));
+        }
+    }
+    wishes.tags = request.tags;
+    wishes.accepted = request.accepted;
+    wishes.lock_timeout = request.lock_timeout;
+    wishes.image = ports_.image;
+    checks.accepted = request.accepted;
+    checks.support_matrix = request.support_matrix;
+    checks.lock_timeout = request.lock_timeout;
+    if (request.onboarding.empty())
+        return std::nullopt;
+    auto failure = open_onboarding(request, wishes);
+    if (failure && failure->exit == InstallerExit::onboarding_not_found)
+        return failure;
+    checks.onboarding = CheckRequest::Input{failure ? "" : "organisation " + wishes.onboarding->org_name, failure};
+    return std::nullopt;
+}
+
+Session::Refusal Session::requirements_of_install(const Request& request, const Wishes& wishes) const {
+    if (!wishes.onboarding && !state_.onboarded() && request.onboarding.empty())
+        return Failure{InstallerExit::onboarding_not_found, "this host belongs to no organisation yet", ""};
+    if (wishes.bundle && state_.installed() && state_.package.version != wishes.bundle->version)
+        return Failure{InstallerExit::requirement_not_met,
+                       fmt::format("Picket {} is installed, and the bundle holds {}", state_.package.version,
+                                   wishes.bundle->version),
+                       "Run picket-installer uninstall --keep-state, then install: settings and quarantine stay."};
+    if (state_.installed() || wishes.bundle || !request.bundle.empty())
+        return std::nullopt;
+    return Failure{InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",
+                   "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz)."};
+}
+
+Session::Refusal Session::check(const Request& request, Report& report) {
+    Wishes wishes;
+    CheckRequest checks;
+    if (auto failure = open_inputs(request, wishes, checks))
+        return failure;
+    CheckAnswer answer = ports_.host.check(checks);
+    report.checks = std::move(answer.checks);
+    return answer.failure;
+}
+
+Session::Refusal Session::install(const Request& request, Report& report) {
+    Wishes wishes;
+    CheckRequest checks;
+    if (auto failure = open_inputs(request, wishes, checks))
+        return failure;
+    open_bundle(request, wishes, checks);
+    // Waited for here, where Ctrl-C is heard; the check then says who still holds it.
+    const auto waited = ports_.host.wait_for_package_manager(request.lock_timeout);
+    if (!waited && waited.error().code() == ErrorCode::cancelled)
+        return failure_from(InstallerExit::interrupted, waited.error(), "Nothing was changed.");
+    checks.lock_timeout = Milliseconds(0);
+    CheckAnswer answer = ports_.host.check(checks);
+    report.checks = std::move(answer.checks);
+    if (answer.failure && answer.failure->exit == InstallerExit::broken_installation && wishes.bundle) {
+        // The package in the bundle mends that; what else fails counts all the same.
+        wishes.repair = true;
+        checks.accepted.emplace_back("product.installed");
+        answer = ports_.host.check(checks);
+    }
+    // --accept may waive a check, but not bring what could not be opened.
+    for (const auto& failure : {answer.failure, failure_of(checks.bundle), failure_of(checks.onboarding),
+                                requirements_of_install(request, wishes)})
+        if (failure)
+            return failure;
+    return carry_out(request, plan_install(state_, wishes), report);
+}
+
+Session::Refusal Session::onboard(const Request& request, Report& report) {
+    if (!state_.installed())
+        return not_installed_failure();
+    Wishes wishes;
+    CheckRequest checks;
+    if (auto failure = open_inputs(request, wishes, checks))
+        return failure;
+    if (auto failure = failure_of(checks.onboarding))
+        return failure;
+    return carry_out(request, plan_onboard(state_, wishes), report);
+}
+
+} // namespace picket::install

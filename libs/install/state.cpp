@@ -1,0 +1,117 @@
+#include <picket/install/state.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/install/files.h>
+#include <picket/install/known_files.h>
+#include <picket/model/paths.h>
+
+namespace picket::install {
+namespace {
+
+constexpr Bytes kFileLimit = mebibytes(1);
+
+bool ends_with(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+bool is_our_profile(std::string_view name) {
+    return name.rfind(files::kOnboardingProfilePrefix, 0) == 0 ||
+           (name.size() > 2 && name[0] == '3' && ends_with(name, files::kInstallProfileSuffix));
+}
+
+void read_config(const sys::Root& root, const std::string& path, HostState& state) {
+    auto content = root.read(path, kFileLimit);
+    if (content)
+        state.config[path] = std::move(*content);
+    else if (content.error().code() != ErrorCode::not_found)
+        state.unreadable.push_back(path);
+}
+
+data::Json units_summary(const HostState& state) {
+    data::Json units = data::Json::object();
+    for (const sys::UnitStatus& unit : state.units)
+        if (unit.known)
+            units[unit.unit] = {{"active", unit.active}, {"enabled", unit.enabled}, {"state", unit.detail}};
+    return units;
+}
+
+} // namespace
+
+const std::vector<std::string>& units() {
+    static const std::vector<std::string> kUnits{"picket.target", "picketd.service", "picket-engine.service",
+                                                 "picket-guard.service", "picket-remedy.socket"};
+    return kUnits;
+}
+
+bool HostState::onboarded() const {
+    return config.contains(paths::kOnboarding) ||
+           std::find(unreadable.begin(), unreadable.end(), paths::kOnboarding) != unreadable.end();
+}
+
+std::string HostState::value_of(const std::string& path) const {
+    const auto found = config.find(path);
+    return found == config.end() ? std::string() : found->second;
+}
+
+data::Json HostState::tags() const {
+    const auto parsed = data::parse_json(value_of(paths::kTags));
+    return parsed && parsed->is_object() ? *parsed : data::Json::object();
+}
+
+bool HostState::all_enabled() const {
+    return !units.empty() && units.front().known && units.front().enabled;
+}
+
+bool HostState::all_active() const {
+    return !units.empty() && std::all_of(units.begin(), units.end(), [](const auto& unit) { return unit.active; });
+}
+
+Result<HostState> read_state(const Ports& ports) {
+    HostState state;
+    if (ports.packages != nullptr) {
+        state.package_system = ports.packages->name();
+        state.package = PICKET_TRY(ports.packages->state(files::kPackageName));
+    }
+    state.units = PICKET_TRY(ports.services.status(units()));
+    for (const char* path : {paths::kOnboarding, paths::kEnrolmentToken, paths::kTags})
+        read_config(ports.root, path, state);
+    for (const std::string& name : ports.root.list(paths::kManagedDirectory).value_or(std::vector<std::string>{}))
+        if (is_our_profile(name))
+            read_config(ports.root, fmt::format("{}/{}", paths::kManagedDirectory, name), state);
+    if (const auto identity = state.config.find(paths::kOnboarding); identity != state.config.end())
+        state.pinned_key = ports.trust.key_of(identity->second);
+    state.definitions = ports.definitions.current();
+    state.installer_present = ports.root.exists(files::kInstaller);
+    state.state_kept = any_present(ports.root, state_files());
+    state.leftovers = state.state_kept || any_present(ports.root, product_files());
+    if (const auto text = ports.root.read(files::kReceipt, kFileLimit))
+        if (auto receipt = data::parse_json(*text))
+            state.receipt = std::move(*receipt);
+    return state;
+}
+
+data::Json summary_of(const HostState& state) {
+    const auto onboarding = data::parse_json(state.value_of(paths::kOnboarding));
+    const data::Json& organisation = onboarding ? data::member(*onboarding, "organisation") : data::Json();
+    data::Json profiles = data::Json::array();
+    const std::string prefix = std::string(paths::kManagedDirectory) + "/";
+    for (const auto& [path, content] : state.config)
+        if (path.rfind(prefix, 0) == 0)
+            profiles.push_back(path.substr(prefix.size()));
+    const bool has_version = state.installed() || state.package.status == sys::PackageStatus::broken;
+    return {{"installed", state.installed()},
+            {"package_status", to_string(state.package.status)},
+            {"version", has_version ? data::Json(state.package.version) : data::Json()},
+            {"onboarded", state.onboarded()},
+            {"org_id", data::member(organisation, "id")},
+            {"org_name", data::member(organisation, "name")},
+            {"tags", state.tags()},
+            {"profiles", profiles},
+            {"definitions", state.definitions.empty() ? data::Json() : data::Json(state.definitions)},
+            {"units", units_summary(state)}};
+}
+
+} // namespace picket::install

@@ -1,0 +1,47 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+#include <picket/base/bytes.h>
+#include <picket/base/result.h>
+#include <picket/base/unique_fd.h>
+
+/// SOCK_SEQPACKET over AF_UNIX paths: a message arrives whole or not at all. Never abstract names.
+namespace picket::ipc {
+
+inline constexpr Bytes kMaximumMessage = mebibytes(1);
+inline constexpr std::size_t kMaximumDescriptors = 16;
+
+struct Message {
+    std::string content;
+    std::vector<UniqueFd> descriptors; ///< SCM_RIGHTS, O_CLOEXEC
+};
+
+struct Peer {
+    pid_t pid = 0;
+    uid_t uid = static_cast<uid_t>(-1);
+    gid_t gid = static_cast<gid_t>(-1);
+};
+
+/// Creates, binds and listens; a socket left by a dead process is replaced (only a socket, only in a directory that
+/// nobody but root or ourselves may write). `mode` is in force before anyone can connect. O_CLOEXEC, non-blocking.
+Result<UniqueFd> listen_at(const std::string& path, mode_t mode, int backlog = 64);
+/// Non-blocking and O_CLOEXEC. unavailable = nobody waits; permission; not_found = no such socket.
+Result<UniqueFd> connect_to(const std::string& path);
+/// unavailable where nobody waits.
+Result<UniqueFd> accept_one(int listening_fd);
+Result<Peer> peer_of(int fd);
+Result<std::pair<UniqueFd, UniqueFd>> make_pair();
+
+/// One message, never blocking. unavailable = the peer does not read (EAGAIN) or is gone (errno tells EPIPE).
+Result<void> send_message(int fd, std::string_view content, const std::vector<int>& descriptors = {});
+/// One message, never blocking. unavailable with errno EAGAIN = none waits; not_found = the peer closed;
+/// invalid_input = longer than `limit` or too many descriptors (the message is consumed, its descriptors closed).
+Result<Message> receive_message(int fd, Bytes limit = kMaximumMessage);
+/// Waits until `fd` is readable. False on timeout.
+bool wait_readable(int fd, int timeout_ms);
+bool wait_writable(int fd, int timeout_ms);
+
+} // namespace picket::ipc

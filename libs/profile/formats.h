@@ -1,0 +1,17 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace picket::profile {
+
+/// The checks that x-picket-format of the schema names. Gives what is wrong with the value, or nothing.
+std::optional<std::string> format_problem(std::string_view format, std::string_view value);
+
+/// What would make an excluded path dangerous: it would cover what an intruder needs first.
+std::optional<std::string> excluded_path_problem(std::string_view path, bool is_directory);
+
+/// One spelling for one path: no repeated or trailing slash, no "." component. `path` passed its format check.
+std::string normal_path(std::string_view path);
+
+} // namespace picket::profile

@@ -1,0 +1,31 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include <picket/base/result.h>
+#include <picket/profile/effective.h>
+
+/// Changes of /var/lib/picket/settings.json. Each is written atomically, under a lock between processes, and gives
+/// whether it changed anything: what is in force already, from whatever layer, is no change. Errors:
+///   invalid_input  an unknown name, or a value that does not fit; the message says what would
+///   permission     a managed profile holds it; the message names the file (the control verb answers `managed`)
+///   corrupt        settings.json is damaged; it is left as it is
+///   unavailable    someone else holds the lock
+/// The caller loads the profile afterwards.
+namespace picket::profile {
+
+/// `name` as `picket config` has it (x-picket-setting of the schema, and the two derived names
+/// real-time-protection and passive-mode); `value` as typed.
+Result<bool> set_setting(const sys::Root& root, std::string_view name, std::string_view value);
+
+/// `type`: file, folder, extension, name, process. Refuses what would cover the system.
+Result<bool> add_exclusion(const sys::Root& root, std::string_view type, std::string_view value);
+Result<bool> remove_exclusion(const sys::Root& root, std::string_view type, std::string_view value);
+
+Result<bool> add_allowed_threat(const sys::Root& root, std::string_view name);
+Result<bool> remove_allowed_threat(const sys::Root& root, std::string_view name);
+
+/// `type` and `action` as threatTypeSettings of the schema has them.
+Result<bool> set_threat_action(const sys::Root& root, std::string_view type, std::string_view action);
+
+} // namespace picket::profile

@@ -1,0 +1,126 @@
+#include <picket/watch/fanotify_group.h>
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/fanotify.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+// Newer than the oldest headers we are built with.
+#ifndef FAN_MARK_FILESYSTEM
+#define FAN_MARK_FILESYSTEM 0x00000100
+#endif
+#ifndef FAN_OPEN_EXEC
+#define FAN_OPEN_EXEC 0x00001000
+#endif
+#ifndef FAN_OPEN_EXEC_PERM
+#define FAN_OPEN_EXEC_PERM 0x00040000
+#endif
+
+namespace picket::watch {
+namespace {
+
+constexpr std::size_t kBufferSize = 4096; // 170 events: bounds how long respond() waits behind read_events()
+
+unsigned scope_flag(MarkScope scope) {
+    return scope == MarkScope::filesystem ? static_cast<unsigned>(FAN_MARK_FILESYSTEM)
+                                          : static_cast<unsigned>(FAN_MARK_MOUNT);
+}
+
+std::uint64_t mask_of(const MarkOptions& options) {
+    std::uint64_t mask = FAN_OPEN_PERM | FAN_CLOSE_WRITE;
+    if (options.exec_events)
+        mask |= FAN_OPEN_EXEC_PERM;
+    return mask;
+}
+
+EventKind kind_of(std::uint64_t mask) {
+    if ((mask & FAN_Q_OVERFLOW) != 0)
+        return EventKind::overflow;
+    if ((mask & FAN_OPEN_EXEC_PERM) != 0)
+        return EventKind::exec_permission;
+    if ((mask & FAN_OPEN_PERM) != 0)
+        return EventKind::open_permission;
+    return EventKind::close_write;
+}
+
+} // namespace
+
+Result<FanotifyGroup> FanotifyGroup::create() {
+    const unsigned flags = FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS;
+    UniqueFd group(fanotify_init(flags, O_RDONLY | O_LARGEFILE | O_NOATIME | O_CLOEXEC));
+    if (!group)
+        return Error::from_errno(errno, "fanotify_init");
+    return FanotifyGroup(std::move(group));
+}
+
+Result<void> FanotifyGroup::read_events(std::vector<KernelEvent>& events) {
+    alignas(fanotify_event_metadata) std::array<char, kBufferSize> buffer{};
+    const ssize_t got = read(group_.get(), buffer.data(), buffer.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return {};
+    if (got < 0)
+        return Error::from_errno(errno, "read of the fanotify group");
+    auto left = static_cast<std::size_t>(got);
+    const auto* event = reinterpret_cast<const fanotify_event_metadata*>(buffer.data());
+    while (FAN_EVENT_OK(event, static_cast<long>(left))) {
+        if (event->vers != FANOTIFY_METADATA_VERSION)
+            return Error(ErrorCode::internal, fmt::format("fanotify speaks version {}", event->vers));
+        events.push_back({kind_of(event->mask), UniqueFd(event->fd >= 0 ? event->fd : -1), event->pid});
+        left -= event->event_len;
+        event =
+            reinterpret_cast<const fanotify_event_metadata*>(reinterpret_cast<const char*>(event) + event->event_len);
+    }
+    return {};
+}
+
+Result<void> FanotifyGroup::respond(int event_fd, Decision decision) {
+    fanotify_response response{};
+    response.fd = event_fd;
+    response.response = decision == Decision::allow ? FAN_ALLOW : FAN_DENY;
+    for (;;) {
+        if (write(group_.get(), &response, sizeof response) == static_cast<ssize_t>(sizeof response))
+            return {};
+        if (errno != EINTR)
+            return Error::from_errno(errno, "answer to the fanotify group");
+    }
+}
+
+Result<void> FanotifyGroup::mark(int directory_fd, const MarkOptions& options) {
+    if (fanotify_mark(group_.get(), FAN_MARK_ADD | scope_flag(options.scope), mask_of(options), directory_fd,
+                      nullptr) != 0)
+        return Error::from_errno(errno, "fanotify_mark");
+    return {};
+}
+
+Result<void> FanotifyGroup::flush(MarkScope scope) {
+    if (fanotify_mark(group_.get(), FAN_MARK_FLUSH | scope_flag(scope), 0, AT_FDCWD, nullptr) != 0)
+        return Error::from_errno(errno, "flush of fanotify marks");
+    return {};
+}
+
+bool FanotifyGroup::can_mark(unsigned scope, std::uint64_t mask, int directory_fd) {
+    if (fanotify_mark(group_.get(), FAN_MARK_ADD | scope, mask, directory_fd, nullptr) != 0)
+        return false;
+    (void)fanotify_mark(group_.get(), FAN_MARK_REMOVE | scope, mask, directory_fd, nullptr);
+    return true;
+}
+
+/// Masks that only notify: nobody waits for an answer while this is tried.
+KernelTier FanotifyGroup::probe(int directory_fd) {
+    KernelTier tier;
+    if (!can_mark(scope_flag(MarkScope::filesystem), FAN_CLOSE_WRITE, directory_fd))
+        tier.scope = MarkScope::mount;
+    tier.exec_events = can_mark(scope_flag(MarkScope::mount), FAN_OPEN_EXEC, directory_fd);
+    return tier;
+}
+
+std::string_view to_string(const KernelTier& tier) {
+    if (tier.scope == MarkScope::mount)
+        return "mount_marks";
+    return tier.exec_events ? "full" : "no_exec_events";
+}
+
+} // namespace picket::watch

@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+#include <picket/base/result.h>
+#include <picket/base/unique_fd.h>
+#include <picket/model/verdict.h>
+
+/// fanotify(7): FAN_CLASS_CONTENT, unlimited queue and marks. The group descriptor must never be held by another
+/// process, not for a moment: the kernel releases waiting opens only when every copy is closed. So nothing forks after
+/// create(), and tests that do must exec.
+namespace picket::watch {
+
+enum class EventKind { open_permission, exec_permission, close_write, overflow };
+
+/// One event off the queue. A permission event must be answered through respond() before `file` is closed: HeldOpen
+/// (picket/gate/held_open.h) sees to that.
+struct KernelEvent {
+    EventKind kind = EventKind::overflow;
+    UniqueFd file; ///< O_RDONLY on what was opened; none for overflow
+    pid_t pid = 0; ///< of the opener, 0 where it is not in our pid namespace
+};
+
+enum class MarkScope { filesystem, mount };
+
+/// What this kernel can watch.
+struct KernelTier {
+    MarkScope scope = MarkScope::filesystem; ///< by file system since 4.20
+    bool exec_events = true;                 ///< FAN_OPEN_EXEC_PERM since 5.0
+
+    static KernelTier lowest() { return {MarkScope::mount, false}; }
+};
+/// "full", "no_exec_events" or "mount_marks": as health names it.
+std::string_view to_string(const KernelTier& tier);
+
+struct MarkOptions {
+    MarkScope scope = MarkScope::filesystem;
+    bool exec_events = false; ///< also FAN_OPEN_EXEC_PERM (since 5.0)
+};
+
+/// Threads: read_events() and respond() by one thread; mark() and flush() by any.
+class FanotifyGroup {
+  public:
+    /// permission without CAP_SYS_ADMIN, not_found (ENOSYS) where the kernel has no fanotify.
+    static Result<FanotifyGroup> create();
+
+    /// Appends what is queued, never waiting; at most about 200 events a call. exhausted where no descriptor was free
+    /// (the kernel has denied those opens).
+    Result<void> read_events(std::vector<KernelEvent>& events);
+    Result<void> respond(int event_fd, Decision decision);
+
+    /// Marks through an open directory (not O_PATH) of the file system or mount.
+    Result<void> mark(int directory_fd, const MarkOptions& options);
+    /// Drops every mark of that scope.
+    Result<void> flush(MarkScope scope);
+
+    int fd() const { return group_.get(); }
+
+    /// Tried on the given directory, whose file system is marked for a moment.
+    KernelTier probe(int directory_fd);
+
+  private:
+    bool can_mark(unsigned scope, std::uint64_t mask, int directory_fd);
+    explicit FanotifyGroup(UniqueFd group) : group_(std::move(group)) {}
+    UniqueFd group_;
+};
+
+} // namespace picket::watch

@@ -1,0 +1,412 @@
+#include <picket/watch/mount_scout.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <map>
+#include <poll.h>
+#include <set>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <tuple>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/ipc/seqpacket.h>
+#include <picket/sys/file.h>
+#include <picket/sys/mounts.h>
+
+#include "canary.h"
+
+namespace picket::watch {
+namespace {
+
+constexpr int kLookEveryMs = 1'000;
+constexpr int kOpenTimeoutMs = 2'000;
+constexpr auto kRetryFailedAfter = std::chrono::seconds(30);
+constexpr std::string_view kReportAgain = "again";
+constexpr std::string_view kProve = "prove";
+constexpr Bytes kMountinfoLimit = mebibytes(16);
+
+/// A report on the wire between the scout's processes and the daemon; both ends are ours.
+struct WireReport {
+    MountReport::State state = MountReport::State::swept;
+    std::uint16_t host_namespace = 0;
+    std::uint16_t noexec = 0;
+    std::uint64_t device = 0;
+    std::uint64_t mount_namespace = 0;
+    std::int32_t mount_id = 0;
+    std::int32_t error = 0;
+    std::uint64_t canary_device = 0;
+    std::uint64_t canary_inode = 0;
+    char type[64] = {};
+    char mount_point[1024] = {};
+};
+
+template <std::size_t N>
+void set_text(char (&field)[N], const std::string& text) {
+    std::strncpy(field, text.c_str(), N - 1);
+}
+
+struct Namespace {
+    std::uint64_t inode = 0;
+    pid_t pid = 0; ///< somebody who lives in it
+    bool host = false;
+};
+
+/// (namespace, mount id) per mount, (0, device) per file system.
+using Key = std::pair<std::uint64_t, std::uint64_t>;
+
+struct Target {
+    Key key;
+    WireReport report;
+    pid_t pid = 0;
+    std::string mount_point;
+    bool check_device = true;
+};
+
+/// One namespace each, the host's own first.
+std::vector<Namespace> find_namespaces() {
+    std::vector<Namespace> found;
+    std::set<std::uint64_t> seen;
+    const auto add = [&](pid_t pid, const std::string& name, bool host) {
+        struct stat status {};
+        if (stat(fmt::format("/proc/{}/ns/mnt", name).c_str(), &status) == 0 && seen.insert(status.st_ino).second)
+            found.push_back({status.st_ino, pid, host});
+    };
+    add(getpid(), "self", true);
+    const auto proc = sys::Root::open("/proc");
+    const auto names = proc ? proc->list("/", 1'000'000) : Result<std::vector<std::string>>(proc.error());
+    if (names)
+        for (const std::string& name : *names)
+            if (const auto pid = parse_unsigned(name); pid)
+                add(static_cast<pid_t>(*pid), name, false);
+    return found;
+}
+
+/// Walks from /proc/PID/root without following a link: that is another namespace's tree, and its owner is not trusted.
+Result<UniqueFd> open_mount_point(pid_t pid, const std::string& mount_point) {
+    UniqueFd current(open(fmt::format("/proc/{}/root", pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!current)
+        return Error::from_errno(errno, "open root");
+    std::vector<std::string> parts;
+    for (const std::string_view part : split(mount_point, '/'))
+        if (!part.empty())
+            parts.emplace_back(part);
+    for (const std::string& part : parts) {
+        UniqueFd next(openat(current.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        if (!next)
+            return Error::from_errno(errno, "open");
+        current = std::move(next);
+    }
+    struct stat status {};
+    if (fstat(current.get(), &status) != 0)
+        return Error::from_errno(errno, "stat");
+    // A mark needs a real descriptor. Only directories and regular files are opened: a device would notice.
+    const std::string self = fmt::format("/proc/self/fd/{}", current.get());
+    const int kind = S_ISDIR(status.st_mode) ? O_DIRECTORY : 0;
+    if (kind == 0 && !S_ISREG(status.st_mode))
+        return Error::from_errno(ENOTDIR, "open");
+    UniqueFd readable(open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | kind));
+    if (!readable)
+        return Error::from_errno(errno, "open");
+    return readable;
+}
+
+int errno_of(const Error& error) {
+    return error.errno_value() != 0 ? error.errno_value() : EIO;
+}
+
+/// 0, or the errno that tells why not.
+int enter_mount(const Target& target, UniqueFd& directory) {
+    auto opened = open_mount_point(target.pid, target.mount_point);
+    if (!opened)
+        return errno_of(opened.error());
+    struct stat status {};
+    if (fstat(opened->get(), &status) != 0)
+        return errno;
+    if (target.check_device && status.st_dev != target.report.device)
+        return ESTALE; // something else is mounted over it by now
+    directory = std::move(*opened);
+    return 0;
+}
+
+int send_report(int socket, const WireReport& report, const std::vector<int>& descriptors) {
+    const std::string_view content(reinterpret_cast<const char*>(&report), sizeof report);
+    if (!ipc::wait_writable(socket, kOpenTimeoutMs))
+        return EAGAIN;
+    return ipc::send_message(socket, content, descriptors) ? 0 : EAGAIN;
+}
+
+/// The whole life of an expendable child: it opens the mount and sends what it has opened.
+int open_and_send(int socket, const Target& target) {
+    UniqueFd directory;
+    if (const int error = enter_mount(target, directory); error != 0)
+        return error;
+    WireReport report = target.report;
+    report.state = MountReport::State::opened;
+    return send_report(socket, report, {directory.get()});
+}
+
+/// Likewise: it opens a file of the mount and tells which.
+int prove_and_send(int socket, const Target& target) {
+    UniqueFd directory;
+    if (const int error = enter_mount(target, directory); error != 0)
+        return error;
+    const auto canary = find_canary(directory.get());
+    if (!canary)
+        return canary.error().code() == ErrorCode::not_found ? ENOENT : errno_of(canary.error());
+    if (const auto opened = open_canary(*canary); !opened)
+        return errno_of(opened.error());
+    WireReport report = target.report;
+    report.state = MountReport::State::canary;
+    report.canary_device = canary->status.st_dev;
+    report.canary_inode = canary->status.st_ino;
+    return send_report(socket, report, {});
+}
+
+class ScoutProcess {
+  public:
+    ScoutProcess(UniqueFd socket, ScoutGranularity granularity, std::vector<std::string> only)
+        : socket_(std::move(socket)), granularity_(granularity), only_(std::move(only)) {}
+
+    [[noreturn]] void run() {
+        const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+        for (;;) {
+            look();
+            std::array<pollfd, 2> fds{pollfd{table.get(), POLLPRI, 0}, pollfd{socket_.get(), POLLIN, 0}};
+            poll(fds.data(), fds.size(), kLookEveryMs);
+            if (fds[1].revents != 0)
+                obey();
+        }
+    }
+
+  private:
+    void obey() {
+        const auto message = ipc::receive_message(socket_.get());
+        if (!message && message.error().errno_value() != EAGAIN)
+            _exit(0); // the daemon is gone
+        if (message && message->content == kProve)
+            return prove();
+        known_.clear();
+        failed_.clear();
+    }
+
+    void send(const WireReport& report) const { (void)send_report(socket_.get(), report, {}); }
+
+    void prove() {
+        for (const auto& [key, target] : entered_) {
+            const int error = in_child(prove_and_send, target);
+            if (error != 0)
+                send_error(target, MountReport::State::canary, error);
+        }
+    }
+
+    void send_error(const Target& target, MountReport::State state, int error) const {
+        WireReport report = target.report;
+        report.state = state;
+        report.error = error;
+        send(report);
+    }
+
+    Target target_of(const Namespace& where, const sys::Mount& mount) const {
+        Target target;
+        target.report.device = makedev(mount.major, mount.minor);
+        target.report.mount_namespace = where.inode;
+        target.report.host_namespace = where.host ? 1 : 0;
+        target.report.noexec = mount.has_option("noexec") ? 1 : 0;
+        if (granularity_ == ScoutGranularity::per_mount) {
+            target.report.mount_id = mount.id;
+            target.key = {where.inode, static_cast<std::uint64_t>(mount.id)};
+        } else {
+            target.key = {0, target.report.device};
+        }
+        set_text(target.report.type, mount.type);
+        set_text(target.report.mount_point, mount.mount_point);
+        target.pid = where.pid;
+        target.mount_point = mount.mount_point;
+        target.check_device = mount.type != "btrfs"; // each subvolume has a device number of its own
+        return target;
+    }
+
+    bool counts(const Namespace& where, const sys::Mount& mount) const {
+        return only_.empty() || (where.host && std::find(only_.begin(), only_.end(), mount.mount_point) != only_.end());
+    }
+
+    std::map<Key, std::vector<Target>> collect() const {
+        std::map<Key, std::vector<Target>> targets;
+        for (const Namespace& where : find_namespaces()) {
+            const auto text = sys::read_kernel_file(fmt::format("/proc/{}/mountinfo", where.pid), kMountinfoLimit);
+            if (!text)
+                continue;
+            for (const sys::Mount& mount : sys::reachable(sys::parse_mountinfo(*text)))
+                if (!sys::is_pseudo_filesystem(mount.type) && counts(where, mount)) {
+                    Target target = target_of(where, mount);
+                    std::vector<Target>& doors = targets[target.key];
+                    if (!doors.empty() && target.report.noexec == 0)
+                        for (Target& door : doors) // programs can be started through one of its mounts
+                            door.report.noexec = 0;
+                    if (!doors.empty() && doors.front().report.noexec == 0)
+                        target.report.noexec = 0;
+                    if (doors.size() < kMaximumDoors)
+                        doors.push_back(std::move(target));
+                }
+        }
+        return targets;
+    }
+
+    void look() {
+        const auto targets = collect();
+        for (auto known = known_.begin(); known != known_.end();) {
+            if (targets.contains(known->first)) {
+                ++known;
+                continue;
+            }
+            known->second.state = MountReport::State::gone;
+            send(known->second);
+            failed_.erase(known->first);
+            entered_.erase(known->first);
+            known = known_.erase(known);
+        }
+        const auto now = std::chrono::steady_clock::now();
+        for (const auto& [key, doors] : targets) {
+            const auto failed = failed_.find(key);
+            const bool try_again = failed != failed_.end() && now - failed->second > kRetryFailedAfter;
+            if (!known_.contains(key) || try_again)
+                enter(key, doors);
+            else if (const auto entered = entered_.find(key); entered != entered_.end())
+                entered->second = same_door(entered->second, doors);
+        }
+        send(WireReport{});
+    }
+
+    /// The process that showed the way last time may have ended since.
+    static const Target& same_door(const Target& entered, const std::vector<Target>& doors) {
+        const auto same = std::find_if(doors.begin(), doors.end(), [&](const Target& door) {
+            return door.mount_point == entered.mount_point &&
+                   door.report.mount_namespace == entered.report.mount_namespace;
+        });
+        return same != doors.end() ? *same : doors.front();
+    }
+
+    /// One file system can be entered by any of its mount points: some may be hidden under another mount.
+    void enter(const Key& key, const std::vector<Target>& doors) {
+        int error = ENOENT;
+        for (const Target& target : doors) {
+            error = in_child(open_and_send, target);
+            if (error != 0)
+                continue;
+            entered_[key] = target;
+            break;
+        }
+        known_[key] = doors.front().report;
+        if (error == 0) {
+            failed_.erase(key);
+            return;
+        }
+        entered_.erase(key);
+        failed_[key] = std::chrono::steady_clock::now();
+        send_error(doors.front(), MountReport::State::failed, error);
+    }
+
+    int in_child(int (*work)(int socket, const Target&), const Target& target) {
+        const pid_t child = fork();
+        if (child < 0)
+            return errno;
+        if (child == 0)
+            _exit(work(socket_.get(), target));
+        for (int waited = 0; waited < kOpenTimeoutMs; ++waited) {
+            int status = 0;
+            if (waitpid(child, &status, WNOHANG) == child)
+                return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+            usleep(waited < 20 ? 200 : 1'000);
+        }
+        kill(child, SIGKILL); // may not help while it hangs in the kernel; a later look reaps it
+        while (waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+        return ETIMEDOUT;
+    }
+
+    static constexpr std::size_t kMaximumDoors = 16;
+    UniqueFd socket_;
+    ScoutGranularity granularity_;
+    std::vector<std::string> only_;
+    std::map<Key, WireReport> known_;
+    std::map<Key, Target> entered_; ///< the door that was open
+    std::map<Key, std::chrono::steady_clock::time_point> failed_;
+};
+
+} // namespace
+
+Result<MountScout> MountScout::start(ScoutGranularity granularity, const std::vector<std::string>& only) {
+    auto [ours, theirs] = PICKET_TRY(ipc::make_pair());
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+    if (child < 0)
+        return Error::from_errno(errno, "fork");
+    if (child == 0) {
+        ours.reset();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, "picket-scout");
+        if (getppid() != parent)
+            _exit(0);
+        ScoutProcess(std::move(theirs), granularity, only).run();
+    }
+    return MountScout(std::move(ours), child);
+}
+
+MountScout::~MountScout() {
+    if (!socket_)
+        return; // moved from
+    socket_.reset();
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+}
+
+Result<std::optional<MountReport>> MountScout::next_report() {
+    auto message = ipc::receive_message(socket_.get());
+    if (!message) {
+        if (message.error().errno_value() == EAGAIN)
+            return std::optional<MountReport>();
+        return message.error().with_context("the mount scout is gone");
+    }
+    WireReport wire;
+    if (message->content.size() != sizeof wire)
+        return Error(ErrorCode::internal, "a mount report of the wrong size");
+    std::memcpy(&wire, message->content.data(), sizeof wire);
+    MountReport report;
+    report.state = wire.state;
+    report.device = wire.device;
+    report.mount_id = wire.mount_id;
+    report.mount_namespace = wire.mount_namespace;
+    report.host_namespace = wire.host_namespace != 0;
+    report.noexec = wire.noexec != 0;
+    report.type = wire.type;
+    report.mount_point = wire.mount_point;
+    report.error = wire.error;
+    report.canary_device = wire.canary_device;
+    report.canary_inode = wire.canary_inode;
+    if (wire.error != 0)
+        report.reason = std::strerror(wire.error);
+    if (!message->descriptors.empty())
+        report.directory = std::move(message->descriptors.front());
+    return std::optional<MountReport>(std::move(report));
+}
+
+Result<void> MountScout::report_again() {
+    return ipc::send_message(socket_.get(), kReportAgain);
+}
+
+Result<void> MountScout::prove() {
+    return ipc::send_message(socket_.get(), kProve);
+}
+
+} // namespace picket::watch

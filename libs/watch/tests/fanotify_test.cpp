@@ -1,0 +1,176 @@
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include <picket/watch/fanotify_group.h>
+#include <picket/watch/mount_scout.h>
+
+using namespace picket;
+using namespace picket::watch;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A tmpfs that nobody else uses: the only thing these tests ever mark.
+struct PrivateMount {
+    PrivateMount() {
+        std::string pattern = "/run/picket-watch-XXXXXX";
+        path = mkdtemp(pattern.data());
+        REQUIRE(mount("tmpfs", path.c_str(), "tmpfs", 0, "mode=755") == 0);
+        std::ofstream(path / "file") << "content";
+    }
+    ~PrivateMount() {
+        umount2(path.c_str(), MNT_DETACH);
+        fs::remove(path);
+    }
+    UniqueFd directory() const { return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
+    fs::path path;
+};
+
+/// Starts a program that opens the file: it must exec, because a mere fork would hold the group's descriptor.
+pid_t start_reader(const fs::path& file) {
+    std::string program = "cat";
+    std::string path = file;
+    const std::array<char*, 3> arguments{program.data(), path.data(), nullptr};
+    pid_t pid = -1;
+    REQUIRE(posix_spawn(&pid, "/bin/cat", nullptr, nullptr, arguments.data(), environ) == 0);
+    return pid;
+}
+
+int exit_status(pid_t pid) {
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Answers whatever comes until the reader has ended; our own pid's opens are none of it.
+int serve(FanotifyGroup& group, pid_t reader, Decision decision, bool& seen) {
+    for (int i = 0; i < 200; ++i) {
+        int status = 0;
+        if (waitpid(reader, &status, WNOHANG) == reader)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        pollfd ready{group.fd(), POLLIN, 0};
+        poll(&ready, 1, 50);
+        std::vector<KernelEvent> events;
+        REQUIRE(group.read_events(events));
+        for (const KernelEvent& event : events)
+            if (event.kind == EventKind::open_permission) {
+                seen = seen || event.pid == reader;
+                CHECK(group.respond(event.file.get(), decision));
+            }
+    }
+    kill(reader, SIGKILL);
+    return exit_status(reader);
+}
+
+} // namespace
+
+TEST_SUITE("root") {
+    TEST_CASE("an open under a file-system mark is held, and allowed or denied as we say") {
+        const PrivateMount mount;
+        auto group = FanotifyGroup::create();
+        REQUIRE(group);
+        const UniqueFd directory = mount.directory();
+        CHECK(to_string(group->probe(directory.get())) == "full");
+        REQUIRE(group->mark(directory.get(), {}));
+        bool seen = false;
+        CHECK(serve(*group, start_reader(mount.path / "file"), Decision::allow, seen) == 0);
+        CHECK(seen);
+        CHECK(serve(*group, start_reader(mount.path / "file"), Decision::deny, seen) == 1);
+        REQUIRE(group->flush(MarkScope::filesystem));
+        CHECK(exit_status(start_reader(mount.path / "file")) == 0); // nobody answers, nobody waits
+    }
+
+    TEST_CASE("closing the group lets go of whoever waits") {
+        const PrivateMount mount;
+        auto group = FanotifyGroup::create();
+        REQUIRE(group);
+        REQUIRE(group->mark(mount.directory().get(), {.scope = MarkScope::mount}));
+        const pid_t reader = start_reader(mount.path / "file");
+        pollfd ready{group->fd(), POLLIN, 0};
+        REQUIRE(poll(&ready, 1, 10'000) == 1);
+        group = Error(ErrorCode::cancelled, "closed");
+        CHECK(exit_status(reader) == 0);
+    }
+
+    TEST_CASE("the scout finds a mount of the host, and one in a namespace of its own, and says when it goes") {
+        auto scout = MountScout::start(ScoutGranularity::per_filesystem);
+        REQUIRE(scout);
+        const auto wait_for = [&](auto matches) {
+            for (int i = 0; i < 200; ++i) {
+                pollfd ready{scout->fd(), POLLIN, 0};
+                poll(&ready, 1, 100);
+                for (;;) {
+                    auto report = scout->next_report();
+                    REQUIRE(report);
+                    if (!report->has_value())
+                        break;
+                    if (matches(**report))
+                        return true;
+                }
+            }
+            return false;
+        };
+        CHECK(wait_for([](const MountReport& report) { return report.state == MountReport::State::swept; }));
+        std::uint64_t device = 0;
+        {
+            const PrivateMount mount;
+            CHECK(wait_for([&](const MountReport& report) {
+                device = report.device;
+                return report.state == MountReport::State::opened && report.mount_point == mount.path &&
+                       report.directory && report.type == "tmpfs" && report.host_namespace;
+            }));
+            const auto canary_of = [&](const MountReport& report) {
+                return report.state == MountReport::State::canary && report.device == device;
+            };
+            const auto proves = [&](const fs::path& file) {
+                struct stat status {};
+                REQUIRE(::stat(file.c_str(), &status) == 0);
+                REQUIRE(scout->prove());
+                return wait_for([&](const MountReport& report) {
+                    return canary_of(report) && report.error == 0 && report.canary_inode == status.st_ino &&
+                           report.canary_device == status.st_dev;
+                });
+            };
+            CHECK(proves(mount.path / "file"));
+            fs::create_directories(mount.path / "folder");
+            fs::rename(mount.path / "file", mount.path / "folder/file");
+            CHECK(proves(mount.path / "folder/file"));
+            fs::remove(mount.path / "folder/file");
+            REQUIRE(scout->prove());
+            CHECK(wait_for([&](const MountReport& report) { return canary_of(report) && report.error == ENOENT; }));
+        }
+        CHECK(wait_for([&](const MountReport& report) {
+            return report.state == MountReport::State::gone && report.device == device;
+        }));
+
+        const pid_t hidden = fork(); // what an unprivileged `unshare -Urm` does
+        if (hidden == 0) {
+            const bool ready = unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+                               ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                               ::mount("hidden", "/tmp", "tmpfs", 0, nullptr) == 0;
+            pause();
+            _exit(ready ? 0 : 1);
+        }
+        CHECK(wait_for([](const MountReport& report) {
+            return report.state == MountReport::State::opened && report.mount_point == "/tmp" &&
+                   !report.host_namespace && report.directory;
+        }));
+        kill(hidden, SIGKILL);
+        waitpid(hidden, nullptr, 0);
+    }
+}

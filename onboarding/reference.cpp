@@ -1,0 +1,7 @@
+#include <picket/command_line/reference.h>
+
+#include "context.h"
+
+int main(int argc, char** argv) {
+    return picket::command_line::print_reference(picket::onboarding::program(), argc, argv);
+}

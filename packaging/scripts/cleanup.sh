@@ -1,0 +1,76 @@
+# shellcheck shell=sh
+# Takes away what Picket made, by name and type: nothing recursive, no link followed. What is not ours stays, and so does
+# its folder.
+
+# files DEPTH FOLDER PATTERN...: removes plain files of these names from a real folder
+files() {
+    depth=$1 folder=$2
+    shift 2
+    [ -d "$folder" ] && [ ! -L "$folder" ] || return 0
+    for pattern in "$@"; do
+        find -P "$folder" -xdev -mindepth "$depth" -maxdepth "$depth" -type f -name "$pattern" -delete
+    done
+}
+
+# folders FOLDER...: removes those that are empty
+folders() {
+    for folder in "$@"; do
+        [ -L "$folder" ] || [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+    done
+}
+
+# A running picket-installer still needs its journal, and takes it away itself.
+installer_runs() { [ -e /run/picket-installer.lock ] && ! flock -n /run/picket-installer.lock true; }
+
+# Each folder is looked at on the way down: a link put in place of one must not lead a step further.
+purge_definitions() {
+    [ -d /var/lib/picket/definitions ] && [ ! -L /var/lib/picket/definitions ] || return 0
+    [ ! -L /var/lib/picket/definitions/current ] || rm -f /var/lib/picket/definitions/current
+    files 1 /var/lib/picket/definitions '*'
+    files 2 /var/lib/picket/definitions/generations '*'
+    if [ -d /var/lib/picket/definitions/generations ] && [ ! -L /var/lib/picket/definitions/generations ]; then
+        find -P /var/lib/picket/definitions/generations -xdev -mindepth 1 -maxdepth 1 -type d -empty -delete
+    fi
+    folders /var/lib/picket/definitions/generations /var/lib/picket/definitions
+}
+
+purge_state() {
+    [ -d /var/lib/picket ] && [ ! -L /var/lib/picket ] || return 0
+    files 1 /var/lib/picket 'state.db*' 'settings.json' 'machine-id' 'purge' '.*.tmp'
+    files 1 /var/lib/picket/profile '*.json' '.*.tmp'
+    files 1 /var/lib/picket/quarantine '*.data' '*.json' '.*.tmp'
+    files 1 /var/lib/picket/selftest '*'
+    files 1 /var/lib/picket/metrics 'picket.prom' '.picket.prom.tmp'
+    installer_runs || files 1 /var/lib/picket/install '*'
+    purge_definitions
+    folders /var/lib/picket/profile /var/lib/picket/quarantine /var/lib/picket/selftest /var/lib/picket/metrics /var/lib/picket/install /var/lib/picket
+}
+
+purge_configuration() {
+    [ -d /etc/picket ] && [ ! -L /etc/picket ] || return 0
+    files 1 /etc/picket 'onboarding.json' 'enrolment.token' 'organisation.pub' 'tags.json' '.*.tmp'
+    files 1 /etc/picket/managed.d '*.json' '.*.tmp'
+    folders /etc/picket/managed.d /etc/picket
+}
+
+# What a running Picket has in /run.
+remove_runtime() {
+    for socket in control engine guard remedy; do
+        [ ! -S /run/picket/$socket.sock ] || rm -f /run/picket/$socket.sock
+    done
+    files 1 /run/picket guard.json supervisor.lock supervisor.pid
+    mountpoint -q /run/picket/engine-tmp || folders /run/picket/engine-tmp /run/picket
+}
+
+remove_user() {
+    ! getent passwd picket-engine >/dev/null || userdel picket-engine || true
+    ! getent group picket-engine >/dev/null || groupdel picket-engine || true
+}
+
+purge() {
+    purge_state
+    purge_configuration
+    files 1 /var/log/picket '*.log' '*.log.*'
+    folders /var/log/picket
+    remove_user
+}

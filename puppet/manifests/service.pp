@@ -1,0 +1,15 @@
+# @summary Picket at boot and now
+#
+# picket_agent starts whatever of Picket does not run; this resource is for others to relate to.
+#
+# @api private
+class picket::service {
+  assert_private()
+
+  if $picket::ensure == 'present' and $picket::service_manage {
+    service { 'picket.target':
+      ensure => running,
+      enable => true,
+    }
+  }
+}

@@ -1,0 +1,266 @@
+#!/usr/bin/env bash
+# The Ansible collection against real hosts over real ssh: protect, hold, mend, roll out, report, take away.
+# Everything runs in a network of its own, in which there are the hosts and nothing else.
+set -u
+exec 3>&2
+cd "$(dirname "$0")" || exit 1
+. ./lab.sh
+. ./assert.sh
+. ./network.sh
+
+missing=$(lab_missing)
+[ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
+for tool in ansible-playbook ansible-galaxy ip ssh sshd; do
+  PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || skip "$tool is not installed (./dev setup installs it)"
+done
+dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist}
+onboarding=${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-onboarding
+bundle=$(echo "$dist"/picket-*-"$(uname -m)".tar.gz)
+[ -f "$bundle" ] || skip "no bundle in $dist: ./dev package makes it"
+lab_own_network "$PWD/ansible_test.sh" "$@" || exit 1
+
+# --- the controller
+
+scratch=$(mktemp -d)
+HOSTS=(one two three)
+host_of() { echo "ans-$1-$$"; }
+clean_up() {
+  local name
+  for name in "${HOSTS[@]}"; do lab_down "$(host_of "$name")"; done
+  rm -rf -- "${scratch:?}"
+}
+trap clean_up EXIT
+
+export HOME=$scratch ANSIBLE_CONFIG=$scratch/ansible.cfg ANSIBLE_NOCOLOR=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+unset SSH_AUTH_SOCK
+
+make_controller() {
+  cat >"$ANSIBLE_CONFIG" <<END
+[defaults]
+inventory = $scratch/inventory.yml
+collections_path = $scratch/collections
+local_tmp = $scratch/local
+interpreter_python = /usr/bin/python3
+timeout = 30
+[ssh_connection]
+pipelining = true
+ssh_args = -o UserKnownHostsFile=$scratch/known_hosts -o IdentitiesOnly=yes -o ControlMaster=auto -o ControlPersist=300s
+control_path_dir = $scratch/cp
+END
+  ssh-keygen -q -t ed25519 -N '' -f "$scratch/key" &&
+    "$onboarding" init --org Acme --region eu && "$onboarding" create --tag site=lab -o "$scratch/acme.zip" &&
+    cp "$HOME/.config/picket/organisation/acme.pub" "$scratch/acme.pub" &&
+    ansible-galaxy collection build "$LAB_CHECKOUT/ansible" --output-path "$scratch" &&
+    ansible-galaxy collection install "$scratch"/picket-endpoint-*.tar.gz -p "$scratch/collections" --offline
+}
+
+# The host that is asked first is the one that breaks: it is the rollout's canary.
+write_inventory() {
+  cat >"$scratch/inventory.yml" <<END
+all:
+  vars:
+    ansible_user: root
+    ansible_ssh_private_key_file: $scratch/key
+    picket_bundle: $bundle
+    picket_onboarding: $scratch/acme.zip
+    picket_trust_key: $scratch/acme.pub
+    picket_gate_retries: 1
+    picket_gate_delay: 1
+  children:
+    canary:
+      hosts: {three: {ansible_host: 10.77.0.13}}
+    fleet:
+      hosts: {one: {ansible_host: 10.77.0.11}, two: {ansible_host: 10.77.0.12}}
+    gone:
+      hosts: {four: {ansible_host: 10.77.0.99, ansible_timeout: 4}}
+END
+  # What the agent role reported, for each host a file.
+  cat >"$scratch/record.yml" <<END
+- import_playbook: picket.endpoint.site
+- hosts: "{{ picket_hosts | default('all') }}"
+  gather_facts: false
+  tasks:
+    - copy: {content: "{{ picket_agent | to_json }}", dest: "$scratch/{{ inventory_hostname }}.{{ record }}.json"}
+      delegate_to: localhost
+      check_mode: false
+      diff: false
+      vars: {ansible_connection: local}
+END
+}
+
+boot() {
+  local number=11 name key
+  for name in "${HOSTS[@]}"; do
+    lab_up "$(host_of "$name")" && lab_connect "$(host_of "$name")" "$number" || return
+    key=$(lab_allow_ssh "$(host_of "$name")" "$scratch/key.pub") || return
+    echo "10.77.0.$number ${key% *}" >>"$scratch/known_hosts"
+    number=$((number + 1))
+  done
+}
+
+on() {
+  local name=$1
+  shift
+  lab_run "$(host_of "$name")" "$@"
+}
+
+# play PLAYBOOK ARGUMENT…: `said` is its output, `recap HOST` what it said of a host at the end
+play() {
+  local code=0
+  (cd "$scratch" && ansible-playbook "$@" >"$scratch/output" 2>&1 </dev/null) || code=$?
+  [ -z "${PICKET_TEST_VERBOSE:-}" ] || { printf '%s\n' "--- $SECONDS s: $*" && said; } >&3
+  return "$code"
+}
+said() { cat "$scratch/output"; }
+recap() { sed -n "s/^$1 *: //p" "$scratch/output"; }
+# The first of its failures is enough to know.
+plays() { play "$@" || { grep -A 8 -m 1 -E '^fatal|ERROR' "$scratch/output" | cut -c1-1500; return 1; }; }
+count() { grep -cE -- "$1" "$scratch/output"; }
+
+# same_prediction HOST: what --check --diff said would be is what the run reported, field by field
+same_prediction() {
+  python3 - "$scratch/$1.check.json" "$scratch/$1.run.json" <<'END'
+import json, sys
+check, run = (json.load(open(path)) for path in sys.argv[1:])
+differences = [f"{part}.{key}: predicted {check[part].get(key)!r}, is {run[part].get(key)!r}"
+               for part in ("before", "after") for key in sorted(set(check[part]) | set(run[part]))
+               if check[part].get(key) != run[part].get(key)]
+if check["changed"] != run["changed"]:
+    differences.append(f"changed: predicted {check['changed']}, is {run['changed']}")
+if len(run["after"]) < 10:
+    differences.append(f"only these fields were compared: {sorted(run['after'])}")
+sys.exit("; ".join(differences) or 0)
+END
+}
+
+# --- a fresh host: predicted, then done
+
+check "the collection is built and installed, the controller is ready" make_controller
+write_inventory
+check "three hosts are up" boot
+# No program can be run from where Ansible puts its files.
+on one sh -c 'mkdir -m 700 /root/.ansible && mount -t tmpfs -o noexec,mode=700 tmpfs /root/.ansible'
+profile='{"picket_profile": {"antivirusEngine": {"enforcementLevel": "audit"}}, "picket_tags": {"role": "web"}}'
+
+check "--check --diff on fresh hosts" plays "$scratch/record.yml" -l fleet --check --diff -e "$profile" -e record=check
+check_contains "the diff names what would be" "$(said)" '+    "installed": true,'
+check_equal "nothing is left behind by it" "$(on one sh -c 'find / -xdev -name "*picket*" -not -path "/proc/*"; ls -A /root/.ansible/tmp')" ""
+check "the first run protects every host" plays "$scratch/record.yml" -l fleet -vvv -e "$profile" -e record=run
+cp "$scratch/output" "$scratch/first-run"
+for name in one two; do
+  check "$name: the run made what was predicted" same_prediction "$name"
+done
+check "both are healthy and pass their self-test" plays picket.endpoint.verify -l fleet
+check_code 1 "no secret is in what was printed, nor in the arguments" \
+  grep -qF "$(unzip -p "$scratch/acme.zip" enrolment.token | head -c 24)" "$scratch/first-run"
+
+# --- unchanged
+
+check "a second run" plays picket.endpoint.site -l fleet -e "$profile" -vvv
+check_contains "changes nothing" "$(recap one) $(recap two)" "changed=0"
+check_equal "of both hosts" "$(count 'changed=0 .*failed=0')" 2
+check "with at most 6 tasks" test "$(count '^TASK ')" -le 6
+check_code 1 "and copies nothing" grep -E 'PUT .*(picket-installer|tar.gz|onboarding)' "$scratch/output"
+check_equal "of the agent's task, one module ran on each host" "$(count 'ansible_collections/picket/endpoint/plugins/modules/picket_agent.py')" 2
+
+# --- a changed profile
+
+stricter=${profile/audit/real_time}
+check "a changed profile" plays picket.endpoint.site -l fleet -e "$stricter"
+check_equal "changes both" "$(count 'changed=1 ')" 2
+for name in one two; do
+  check_equal "$name: it is in force" "$(on $name picket health --field enforcement_level)" real_time
+done
+check_code 2 "a misspelt profile is refused" play picket.endpoint.site -l one -e '{"picket_profile": {"antivirusEngine": {"enforcementLevl": "audit"}}}'
+check_contains "with where, what and what was meant" "$(said)" 'enforcementLevel'
+check_contains "and the exit code" "$(said)" 'exit code 41'
+check_equal "and nothing is changed" "$(on one picket health --field enforcement_level)" real_time
+
+# --- drift
+
+on one sh -c 'picket tag set --name role --value other >/dev/null && rm /etc/picket/managed.d/50-ansible.json && systemctl stop picketd'
+on two sh -c 'dpkg -r picket && echo "{}" >/etc/picket/managed.d/50-ansible.json' >/dev/null 2>&1
+check "drift is seen" plays "$scratch/record.yml" -l fleet --check --diff -e "$stricter" -e record=check
+check_contains "the setting" "$(said)" '-        "role": "other",'
+check_contains "the deleted profile" "$(said)" '-    "profile": null,'
+check_contains "the stopped service" "$(said)" '-            "active": false,'
+check_contains "the removed package" "$(said)" '-    "package_status": "removed",'
+check "and mended" plays "$scratch/record.yml" -l fleet -e "$stricter" -e record=run
+for name in one two; do
+  check "$name: as was predicted" same_prediction "$name"
+done
+check "both protect again" plays picket.endpoint.verify -l fleet
+
+# --- a broken host fails alone
+
+package_state() {
+  on three sed -i "/^Package: tzdata$/,/^$/ s/^Status: .*/Status: install ok $1/" /var/lib/dpkg/status
+}
+
+package_state half-configured
+check_code 4 "a half-configured dpkg and a host that is gone" play picket.endpoint.site -e "$stricter"
+check_contains "the broken one says why" "$(said)" 'exit code 27'
+check_contains "the one that is gone is unreachable" "$(recap four)" 'unreachable=1'
+check_equal "the others are as wished" "$(count '^(one|two) .*changed=0 .*unreachable=0 +failed=0')" 2
+package_state installed
+
+# --- a rollout stops at its canary
+
+lab_push "$(host_of three)" fanotify_probe.py /root/other-product.py
+on three systemd-run --quiet --unit=other sh -c 'touch /srv/file; sleep 900 | python3 /root/other-product.py deny /srv/file'
+others=${stricter/web/db}
+check_code 2 "a rollout whose canary has another product" play picket.endpoint.rollout -l canary,fleet -e "$others"
+check_contains "stops there, with the reason" "$(said)" 'exit code 5'
+check_code 1 "and reaches no other host" grep -qE '^(one|two) ' "$scratch/output"
+on three systemctl stop other
+
+# Somebody's own managed file is bad: no profile comes into force while it is there.
+on three sh -c 'mkdir -p /etc/picket/managed.d && echo "{" >/etc/picket/managed.d/60-other.json'
+check_code 2 "a rollout whose canary does not go by its profile" play picket.endpoint.rollout -l canary,fleet -e "$others"
+check_contains "stops there" "$(said)" 'The rollout stops at this batch'
+check_contains "with the reason" "$(said)" 'not in force'
+check_code 1 "and reaches no other host" grep -qE '^(one|two) ' "$scratch/output"
+check_equal "the canary is put back: it had no Picket" "$(on three sh -c 'ls -d /usr/sbin/picketd /var/lib/picket /var/cache/picket-installer 2>/dev/null')" ""
+on three rm -rf /etc/picket
+check "a rollout of what is good" plays picket.endpoint.rollout -l canary,fleet -e "$others"
+check_equal "reaches all" "$(count '^(one|two|three) .*failed=0')" 3
+check_equal "with its tags" "$(on two picket tag list --output json | grep -o '"db"')" '"db"'
+
+# --- verbs that this installer may not have, the fleet's table, and the end
+
+on one picket tag set --name role --value other >/dev/null
+check "the report" plays picket.endpoint.report -e "$others" -e "picket_report_directory=$scratch/report"
+check "tells of every host" python3 - "$scratch/report" <<'END'
+import csv, json, sys
+rows = {row["host"]: row for row in json.load(open(sys.argv[1] + "/picket.json"))}
+table = {row["host"]: row for row in csv.DictReader(open(sys.argv[1] + "/picket.csv"))}
+page = open(sys.argv[1] + "/picket.html").read()
+assert set(rows) == set(table) == {"one", "two", "three", "four"}, (rows, table)
+assert [rows[host]["drift"] for host in ("one", "two", "three", "four")] == ["yes", "no", "no", "unknown"], rows
+assert rows["two"]["healthy"] is True and table["two"]["healthy"] == "true" and rows["two"]["version"], rows
+assert rows["four"]["reachable"] is False and rows["four"]["reason"], rows
+assert all(host in page for host in rows) and rows["two"]["profile_sha256"][:12] in page
+END
+check "uninstall" plays picket.endpoint.uninstall -l canary,fleet -e picket_purge=true
+for name in "${HOSTS[@]}"; do
+  check_equal "$name: nothing is left" "$(on "$name" sh -c 'find / -xdev -name "*picket*" -not -path "/proc/*" -not -path "/sys/*"')" ""
+done
+check "a second uninstall" plays picket.endpoint.uninstall -l one -e picket_purge=true
+check_contains "changes nothing" "$(recap one)" "changed=0"
+
+# --- the guide's first ten lines, word for word but for the hosts' names
+
+mkdir "$scratch/guide"
+cp "$bundle" "$scratch"/picket-endpoint-*.tar.gz "$scratch/guide"
+ln -s "$(realpath "$onboarding")" "$scratch/guide/picket-onboarding"
+here() { (cd "$scratch/guide" && HOME=$scratch/guide PATH=$scratch/guide:$PATH bash -c "$1" </dev/null); }
+lines=0
+while IFS= read -r line; do
+  lines=$((lines + 1))
+  check "${line:0:110}" here "${line#$ }"
+  sed -i "s#^web.*#three ansible_host=10.77.0.13 ansible_user=root ansible_ssh_private_key_file=$scratch/key#" "$scratch/guide/hosts" 2>/dev/null
+done < <(sed -n '/^```console$/,/^```$/ { /^```/d; p }' "$LAB_CHECKOUT/docs/ansible.md")
+check "ten lines are enough" test "$lines" -le 10
+check_equal "the host is protected" "$(on three picket health --field real_time_protection_active)" true
+check_contains "the report says so" "$(cat "$scratch/guide/picket-report/picket.csv")" '"three","true","true"'
+exit "$ASSERT_FAILED"

@@ -1,0 +1,87 @@
+# shellcheck shell=bash disable=SC2034 # the tests read what is set here
+# For tests that are shell scripts: each says what a user can see, then checks it. Sourced.
+# Exit codes: 0 all held, 1 something did not, 77 cannot be tried here (the last line says why).
+
+ASSERT_FAILED=0
+
+# check WHAT COMMAND…: the command succeeds
+check() {
+  local what=$1 output
+  shift
+  if output=$("$@" 2>&1); then
+    echo "ok    $what"
+  else
+    assert_failed "$what" "$* ended with $?: $output"
+  fi
+}
+
+# check_code CODE WHAT COMMAND…: the command ends with exactly this exit code; its output is in $OUTPUT
+check_code() {
+  local code=$1 what=$2 got=0
+  shift 2
+  OUTPUT=$("$@" 2>&1) || got=$?
+  if [ "$got" = "$code" ]; then
+    echo "ok    $what"
+  else
+    assert_failed "$what" "$* ended with $got, not $code: $OUTPUT"
+  fi
+}
+
+# check_contains WHAT TEXT PART: the text has the part
+check_contains() {
+  if [[ $2 == *"$3"* ]]; then echo "ok    $1"; else assert_failed "$1" "'$3' is not in: $2"; fi
+}
+
+check_equal() {
+  if [ "$2" = "$3" ]; then echo "ok    $1"; else assert_failed "$1" "is '$2', not '$3'"; fi
+}
+
+assert_failed() {
+  echo "FAIL  $1"
+  printf '      %s\n' "$2"
+  ASSERT_FAILED=1
+}
+
+# wait_until SECONDS COMMAND…: true as soon as the command succeeds
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || return 1
+    sleep 0.1
+  done
+}
+
+skip() {
+  echo "skip: $*"
+  exit 77
+}
+
+# The test's own host, taken down however the test ends.
+with_host() {
+  local missing
+  missing=$(lab_missing)
+  [ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
+  HOST=$1-$$
+  trap 'lab_down "$HOST"' EXIT
+  lab_up "$HOST" || exit 1
+}
+
+# with_host, and what an administrator brings along, in its /root: picket-installer, the bundle, and acme.zip, an
+# onboarding package. $scratch is the test's own folder.
+with_bundle_host() {
+  local dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist} bundle file
+  local onboarding=${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-onboarding
+  bundle=$(echo "$dist"/picket-*-"$(uname -m)".tar.gz)
+  [ -f "$bundle" ] || skip "no bundle in $dist: ./dev package makes it"
+  scratch=$(mktemp -d)
+  HOME=$scratch "$onboarding" init --org Acme --region eu >/dev/null &&
+    HOME=$scratch "$onboarding" create --tag site=lab -o "$scratch/acme.zip" >/dev/null || exit 1
+  with_host "$1"
+  trap 'lab_down "$HOST"; rm -rf -- "${scratch:?}"' EXIT
+  for file in "$bundle" "$dist/picket-installer" "$scratch/acme.zip"; do
+    lab_push "$HOST" "$file" "/root/${file##*/}" || exit 1
+  done
+}
+
+in_host() { lab_run "$HOST" "$@"; }

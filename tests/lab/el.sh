@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# Turns a lab host into one that looks like RHEL 9's family: its names, an rpm database of its own, dnf where this machine
+# has it. Sourced, after lab.sh and assert.sh. It is a stand-in: libraries, folders, kernel and SELinux stay Debian's, so
+# what is proved is the way through rpm, not that the programs run on a real one.
+
+el_missing() {
+  local tool
+  for tool in rpm rpmbuild; do
+    command -v "$tool" >/dev/null || echo "$tool: not installed (./dev setup installs it)"
+  done
+}
+
+# The host's dpkg and its database stay: what the distribution is has to decide.
+el_make() {
+  in_host sh -c '
+    rm -f /etc/os-release /etc/debian_version /etc/dpkg/origins/default
+    cat >/etc/os-release <<END
+NAME="Rocky Linux"
+VERSION="9.4 (Blue Onyx)"
+ID="rocky"
+ID_LIKE="rhel centos fedora"
+VERSION_ID="9.4"
+PLATFORM_ID="platform:el9"
+PRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"
+END
+    echo "Rocky Linux release 9.4 (Blue Onyx)" >/etc/redhat-release
+    mkdir -p /etc/rpm /etc/yum.repos.d
+    echo "%_dbpath /var/lib/rpm" >/etc/rpm/macros
+    rm -rf /var/lib/rpm /root/.rpmdb
+    rpm --initdb'
+}
+
+# el_libraries RPM OUTPUT: a package that owns up to what this Debian has and that package needs, as an EL host's own
+# packages would. Prints its path.
+el_libraries() {
+  local needs=$1 output=$2
+  {
+    printf 'Name: lab-libraries\nVersion: 1\nRelease: 1\nSummary: what this host has\nLicense: none\nBuildArch: noarch\nAutoReqProv: no\n'
+    rpm -qp --requires "$needs" 2>/dev/null | grep -v '^rpmlib(' | sort -u | sed 's/^/Provides: /'
+    printf '\n%%description\nwhat this host has\n\n%%files\n'
+  } >"$output/lab-libraries.spec"
+  HOME=$output rpmbuild -bb --quiet --define "_topdir $output/rpmbuild" --define "_rpmdir $output" --define "_dbpath $output/rpmdb" \
+    --define '_build_name_fmt %%{NAME}.rpm' "$output/lab-libraries.spec" >"$output/rpmbuild.log" 2>&1 ||
+    { cat "$output/rpmbuild.log" >&2; return 1; }
+  echo "$output/lab-libraries.rpm"
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# The Puppet module on a real host, with `puppet apply`, and the commands and files of docs/puppet.md.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$top/tests/lab" || exit 1
+. ./lab.sh
+. ./assert.sh
+
+command -v puppet >/dev/null || skip "puppet is not installed: ./dev setup"
+[ -d /usr/share/puppet/modules/stdlib ] || skip "puppet-module-puppetlabs-stdlib is not installed: ./dev setup"
+with_bundle_host puppet
+key=$(tail -n 1 "$scratch"/.config/picket/organisation/acme.pub)
+tar -C "$top" -cz puppet | in_host tar -C /root -xz --no-same-owner
+
+# Everything of docs/puppet.md that makes the first hosts protected, with this organisation's key.
+document() { sed "s#RW[A-Za-z0-9+/]\{54\}#$key#" "$top/docs/puppet.md"; }
+# block TITLE: the file that the document shows below this line
+block() { document | awk -v title="$1" 'index($0, title) { found = 1 } found && /^```$/ { exit } found && inside; found && /^```/ { inside = 1 }'; }
+environment=$(in_host puppet config print environmentpath)/production
+put() { in_host sh -c 'mkdir -p "${0%/*}" && cat >"$0"' "$environment/$1"; }
+while read -r line; do
+  check "$line" in_host sh -c "cd /root && ${line#server# }"
+done < <(document | sed -n '/^## From nothing/,/^## /p' | grep '^server# ')
+for file in data/common.yaml manifests/site.pp hiera.yaml; do
+  block "\`$file\`" | put "$file"
+  check "the document shows $file" in_host test -s "$environment/$file"
+done
+
+# apply CODE WHAT [OPTION…]: a run as an agent's would be; its output, without what only names classes, is in $OUTPUT
+apply() {
+  local code=$1 what=$2
+  shift 2
+  check_code "$code" "$what" in_host puppet apply --color=false --detailed-exitcodes "$@" "$environment/manifests/site.pp"
+  OUTPUT=$(grep -v -e '^Notice: Compiled' -e '^Notice: Applied' -e 'Would have triggered' -e 'serverip' <<<"$OUTPUT")
+}
+# profile VALUE: the document's Hiera data with another value
+profile() { put data/common.yaml <<<"${common/openDeadlineMs: 1500/openDeadlineMs: $1}"; }
+in_force() { in_host picket profile explain realTimeProtection.openDeadlineMs --output json; }
+# left: what bears Picket's name, but for what was copied to the host to begin with and what it lends from this machine
+left() {
+  in_host sh -c 'find / -xdev \( -path "*picket*" -o -name "*picket*" \) -not -path "/proc/*" -not -path "/root/*" -not -path "*/code/*" \
+    -not -path "/var/lib/systemd/*" -not -path "/var/log/journal/*" -not -path "/var/lib/dpkg/info/*" -not -path "/var/cache/puppet/*" -print' |
+    grep -v -e '/puppet/' -e '/run/picket-installer.lock'
+}
+common=$(block '`data/common.yaml`')
+before=$(left)
+
+apply 0 "a run that only predicts works on a host that has nothing" --noop
+check_contains "and predicts that Picket will be there" "$OUTPUT" "Picket_agent[picket]/ensure: current_value 'absent', should be 'present' (noop)"
+check_contains "and its profile" "$OUTPUT" "Picket_profile[puppet]/ensure: current_value 'absent', should be 'present' (noop)"
+check_equal "and changes nothing" "$(left)" "$before"
+
+apply 2 "the first run changes the host"
+check_contains "to one with Picket" "$OUTPUT" "Picket_agent[picket]/ensure: created"
+check "it is protected: task verify proves it" in_host sh "$environment/modules/picket/tasks/verify.sh"
+check "task scan answers" in_host env PT_kind=custom PT_path=/etc/hostname sh "$environment/modules/picket/tasks/scan.sh"
+check_contains "the profile is in force, from Puppet's file" "$(in_force)" '"file":"/etc/picket/managed.d/50-puppet.json"'
+check_contains "the tags are there" "$(in_host picket-installer status --output json)" '"role":"web"'
+fact() { in_host facter --custom-dir "$environment/modules/picket/lib/facter" --json picket; }
+check_contains "the fact says that it protects" "$(fact)" '"protecting": true'
+apply 0 "the second run changes nothing"
+check_equal "and says nothing" "$OUTPUT" ""
+
+profile 1234
+in_host sh -c 'rm /etc/picket/tags.json; systemctl stop picketd.service'
+apply 0 "drift and a changed profile are predicted" --noop
+check_contains "a file that was deleted" "$OUTPUT" "Picket_agent[picket]/tags: current_value 'absent'"
+check_contains "a service that was stopped" "$OUTPUT" "picketd.service inactive/dead', should be "
+check_contains "the profile" "$OUTPUT" '"openDeadlineMs":1234'
+apply 2 "the next run mends them"
+check_contains "the deleted file" "$OUTPUT" "tags changed 'absent' to '"
+check_contains "the stopped service" "$OUTPUT" "to 'running'"
+check_contains "the key of the profile" "$OUTPUT" "settings changed: realTimeProtection.openDeadlineMs 1500 to 1234"
+check_contains "which is in force" "$(in_force)" '"value":1234'
+check "it is protected again" in_host picket-installer selftest
+
+in_host sh -c 'dpkg -r picket && rm /etc/picket/managed.d/50-puppet.json' >/dev/null 2>&1
+# The next run must fail half-way: what the package brings has no room there.
+in_host sh -c 'mkdir -p /usr/libexec/picket && mount -t tmpfs -o size=200k none /usr/libexec/picket'
+apply 4 "a run that fails says so"
+check_equal "once, with the reason" "$(grep -c 'No space left on device' <<<"$OUTPUT")" 1
+check_contains "and what to do" "$OUTPUT" "(exit code 21); fix: Everything was undone."
+in_host sh -c 'umount /usr/libexec/picket && rmdir /usr/libexec/picket'
+in_host sh -c 'cp -L /etc/os-release /run/os-release && rm -f /etc/os-release && printf "ID=arch\nNAME=\"Arch Linux\"\n" >/etc/os-release'
+apply 4 "on a system that is not supported it fails"
+check_equal "with the installer's words, once" "$(grep -c 'distro.supported: Arch Linux (exit code 10); fix: ' <<<"$OUTPUT")" 1
+in_host cp /run/os-release /etc/os-release
+apply 2 "a package that was removed is put back"
+check_contains "as a change of ensure" "$OUTPUT" "Picket_agent[picket]/ensure: created"
+check_contains "with the profile" "$OUTPUT" "Picket_profile[puppet]/ensure: created"
+check "and it is protected" in_host picket-installer selftest
+
+profile 'true'
+apply 4 "a profile with a fault is refused"
+check_equal "in picket's words, once" "$(grep -c 'realTimeProtection.openDeadlineMs: .*(exit code 41)' <<<"$OUTPUT")" 1
+check_contains "and the old one stays in force" "$(in_force)" '"value":1234'
+
+in_host sh -c 'printf "\npicket::ensure: absent\n" >>"$0"' "$environment/data/common.yaml"
+apply 2 "with ensure absent Picket goes"
+check_equal "and leaves nothing" "$(diff <(printf '%s' "$before") <(printf '%s' "$(left)"))" ""
+check_code 2 "not even a user" in_host getent passwd picket-engine
+apply 0 "and the next run changes nothing"
+exit "$ASSERT_FAILED"

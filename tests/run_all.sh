@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Everything that can be tested on this machine, as `./dev test [--portable]` runs it. A part that cannot run here is
+# skipped with the reason; one that fails makes the whole fail, and the others still run. Logs: build/test-logs.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+logs=$PWD/build/test-logs
+rm -rf "$logs"
+mkdir -p "$logs"
+rows=()
+failed=0
+asked_for_portable=no
+case ${1:-} in
+  '') ;;
+  --portable) asked_for_portable=yes ;;
+  *)
+    echo "usage: ./dev test [--portable]" >&2
+    exit 2
+    ;;
+esac
+
+log_of() { echo "$logs/${1//[^a-z0-9_]/-}.log"; }
+
+# part NAME COMMAND…: 0 is passed, 77 is skipped, the rest is failed. The last line of a skipped one says why.
+part() {
+  local name=$1 start=$SECONDS
+  shift
+  "$@" >"$(log_of "$name")" 2>&1 </dev/null
+  report "$name" $? $((SECONDS - start))
+}
+
+# part_beside NAME COMMAND…: goes on beside the parts that follow; `finish_beside` waits for it. For the one that is
+# longest and mostly waits.
+part_beside() {
+  beside=$1
+  local name=$1
+  shift
+  {
+    "$@" >"$(log_of "$name")" 2>&1 </dev/null
+    echo "$? $SECONDS" >"$(log_of "$name").status"
+  } &
+  beside_process=$! beside_start=$SECONDS
+}
+
+finish_beside() {
+  local status=1 end=$SECONDS
+  [ -n "${beside:-}" ] || return 0
+  wait "$beside_process"
+  read -r status end <"$(log_of "$beside").status"
+  rm -f "$(log_of "$beside").status"
+  report "$beside" "$status" $((end - beside_start))
+}
+
+report() {
+  local name=$1 status=$2 seconds=$3 log result
+  log=$(log_of "$name")
+  case $status in
+    0) result=passed ;;
+    77) result="skipped: $(tail -n 1 "$log" | sed 's/^skip: //')" ;;
+    *) result="FAILED ($status), $log" failed=1 ;;
+  esac
+  printf '%-34s %5d s  %s\n' "$name" "$seconds" "$result"
+  rows+=("$(printf '%-34s %5d s  %s' "$name" "$seconds" "$result")")
+  [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || { grep -A 3 '^FAIL ' "$log" | head -n 60 || true; tail -n 40 "$log"; }
+  [ "$status" -eq 0 ]
+}
+
+skip() {
+  echo "skip: $*"
+  exit 77
+}
+
+label() { ctest --test-dir build/dev --output-on-failure --no-tests=error --timeout 900 -j2 -L "^$1\$"; }
+root_label() { ([ "$(id -u)" = 0 ] || skip "needs root"; label root); }
+as_ordinary_user() { ([ "$(id -u)" = 0 ] || skip "the unit tests above already ran as one"; exec python3 tests/run_as_user.py build/dev unit); }
+
+if part "build, with sanitizers" ./dev build dev; then
+  part "unit" label unit
+  part "unit, as an ordinary user" as_ordinary_user
+  part "root" root_label
+  part "fuzz corpora" label fuzz-replay
+fi
+if part "release build, package, bundle" ./dev package --distribution; then
+  slow=tests/integration/installer_test.sh
+  part_beside "${slow#tests/}" "$slow"
+  for script in tests/packages/*_test.sh tests/lab/*_test.sh tests/integration/*_test.sh; do
+    [ "$script" = "$slow" ] || part "${script#tests/}" "$script"
+  done
+  finish_beside
+fi
+
+# The proofs of the portable build, where they are asked for or what it is linked with is there already.
+portable_package() {
+  [ "$asked_for_portable" = yes ] || packaging/portable/build.sh --needed 2>/dev/null ||
+    skip "what the portable build is linked with is not here yet (about 15 minutes once): ./dev test --portable"
+  ./dev package
+}
+if part "portable build, package, bundle" portable_package && [ -f build/dist/picket-installer ]; then
+  for script in tests/portable/*_test.sh; do
+    part "${script#tests/}" "$script"
+  done
+  part "portable: protection_test.sh" tests/integration/protection_test.sh
+fi
+
+printf '\nsummary\n'
+printf '  %s\n' "${rows[@]}"
+[ $failed = 0 ] && echo "all that can run here passed in $SECONDS s" || echo "FAILED"
+exit $failed
