@@ -7,6 +7,7 @@ logs=$PWD/build/test-logs
 rm -rf "$logs"
 mkdir -p "$logs"
 rows=()
+failures=()
 failed=0
 asked_for_portable=no
 case ${1:-} in
@@ -60,8 +61,17 @@ report() {
   esac
   printf '%-34s %5d s  %s\n' "$name" "$seconds" "$result"
   rows+=("$(printf '%-34s %5d s  %s' "$name" "$seconds" "$result")")
-  [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || { grep -A 3 '^FAIL ' "$log" | head -n 60 || true; tail -n 40 "$log"; }
+  [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || { tail -n 40 "$log" && failures+=("$name"); }
   [ "$status" -eq 0 ]
+}
+
+# What each failed part found, short, at the very end: of a long run often only the end is kept.
+what_failed() {
+  local name
+  for name in "${failures[@]}"; do
+    printf '\n%s\n' "$name"
+    grep -E -A 2 '^(FAIL|ERROR)|^(Assertion|[A-Za-z]*Error)|\*\*\*Failed|ERROR: |skipped part' "$(log_of "$name")" | cut -c 1-400 | head -n 24
+  done
 }
 
 skip() {
@@ -101,6 +111,7 @@ if part "portable build, package, bundle" portable_package && [ -f build/dist/pi
   part "portable: protection_test.sh" tests/integration/protection_test.sh
 fi
 
+what_failed
 printf '\nsummary\n'
 printf '  %s\n' "${rows[@]}"
 [ $failed = 0 ] && echo "all that can run here passed in $SECONDS s" || echo "FAILED"
