@@ -23,13 +23,23 @@ constexpr int kReadsPerTurn = 8; ///< then the engine's answers have their turn
 } // namespace
 
 /// Answers go to the group; one that the kernel does not take belongs to an event it has forgotten.
-class GateLoop::Answerer final : public gate::Responder {
+class GateLoop::Answerer final : public gate::Responder, public gate::IgnoreMarks {
   public:
     explicit Answerer(std::optional<watch::FanotifyGroup>& group) : group_(group) {}
     void respond(int event_fd, Decision decision) override {
         if (group_)
             (void)group_->respond(event_fd, decision);
     }
+    bool ignore(int fd) override { return group_ && group_->ignore(fd); }
+    void ask_again(int fd) override {
+        if (group_)
+            group_->ask_again(fd);
+    }
+    void ask_about_everything() override {
+        if (group_)
+            group_->ask_about_everything();
+    }
+    bool pins_memory() const override { return group_ && !group_->ignores_are_evictable(); }
 
   private:
     std::optional<watch::FanotifyGroup>& group_;
@@ -39,7 +49,7 @@ GateLoop::GateLoop(Options options, OutcomeQueue& outcomes, const Clock& clock)
     : group_(std::move(options.group)), outcomes_(outcomes), clock_(clock), epoll_(epoll_create1(EPOLL_CLOEXEC)),
       answerer_(std::make_unique<Answerer>(group_)), engine_(std::move(options.engine_listening), options.engine_uid,
                                                              clock, [this](int fd, bool on) { watch_fd(fd, on); }),
-      gate_({*answerer_, engine_, outcomes_, inspector_, clock}, getpid(), options.policy) {
+      gate_({*answerer_, engine_, outcomes_, inspector_, *answerer_, clock}, getpid(), options.policy) {
     PICKET_CHECK(epoll_);
     engine_.attach(gate_);
     engine_.set_wanted_workers(options.policy->engine_workers);

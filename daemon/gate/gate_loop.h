@@ -51,6 +51,8 @@ class GateLoop {
     bool wants_guard() const { return !guard_connected_.load(); }
 
     GateSnapshot snapshot() const;
+    /// Gate::knows_clean(), on any thread.
+    bool knows_clean(const watch::FileKey& key) const { return gate_.knows_clean(key); }
     /// Marks and unmarks happen on other threads; null where there is no group.
     watch::FanotifyGroup* group() { return group_ ? &*group_ : nullptr; }
     /// How long ago the loop last turned.

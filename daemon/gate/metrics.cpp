@@ -78,6 +78,8 @@ void add_counters(Text& text, const gate::GateStatistics& statistics) {
     text.sample("picket_answers_total", "decision", "allow", statistics.allowed);
     text.sample("picket_answers_total", "decision", "deny", statistics.denied);
     text.one("picket_cache_hits_total", "counter", "Opens answered from the cache.", statistics.cache_hits);
+    text.one("picket_ignore_marks_total", "counter", "Clean files about which the kernel was told not to ask again.",
+             statistics.ignore_marks);
     text.one("picket_scans_total", "counter", "Files given to the engine.", statistics.scans);
     text.one("picket_excluded_total", "counter", "Opens that the profile excludes.", statistics.excluded);
     text.one("picket_events_lost_total", "counter", "Times at which the kernel lost events.", statistics.lost);

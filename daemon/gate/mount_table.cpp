@@ -119,7 +119,7 @@ void MountTable::apply(watch::MountReport&& report) {
 }
 
 void MountTable::report_unwatched(const FilesystemState& state, const char* reason) {
-    gate_.post([](gate::Gate& gate, EngineLink&) { gate.flush_cache(); });
+    gate_.post([](gate::Gate& gate, EngineLink&) { gate.forget_verdicts(); });
     Event event;
     event.type = EventType::filesystem_unmarked;
     event.reason = reason;
@@ -161,7 +161,7 @@ void MountTable::on_canary(const watch::MountReport& report) {
     gate_.post([proofs = proofs_, key, device = report.canary_device, inode = report.canary_inode,
                 since = asked_for_proofs_](gate::Gate& gate, EngineLink&) {
         std::lock_guard lock(proofs->mutex);
-        proofs->answers.emplace_back(key, gate.has_seen(device, inode, since));
+        proofs->answers.emplace_back(key, gate.is_canary_seen(device, inode, since));
     });
 }
 

@@ -152,6 +152,9 @@ void ScanRun::count(const std::vector<Place>& places) {
 void ScanRun::walk(Place& place, const std::string& resume_from) {
     scan::WalkOptions walk_options = options();
     walk_options.resume_from = resume_from;
+    walk_options.is_known = [this](const std::string& path, const struct stat& status) {
+        return is_known(path, status);
+    };
     if (record_.kind != ScanKind::custom) {
         std::lock_guard lock(mutex_);
         record_.place = place.path;
@@ -167,6 +170,23 @@ void ScanRun::walk(Place& place, const std::string& resume_from) {
         ++record_.files_failed;
         record_.message = walked.error().message();
     }
+}
+
+/// What was found clean and has not changed since is neither opened nor read.
+bool ScanRun::is_known(const std::string& path, const struct stat& status) {
+    if (stopped() || (status.st_size > 0 && !ports_.gate.knows_clean(watch::key_of(status))))
+        return false;
+    {
+        std::lock_guard lock(mutex_);
+        ++files_visited_;
+        current_ = path;
+        if (status.st_size > 0) {
+            ++record_.files_scanned;
+            record_.bytes_scanned += static_cast<std::uint64_t>(status.st_size);
+        }
+    }
+    report_progress(false);
+    return true;
 }
 
 bool ScanRun::visit(UniqueFd file, const std::string& path, const struct stat& status) {

@@ -54,6 +54,7 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     void walk(Place& place, const std::string& resume_from);
     scan::WalkOptions options() const;
     void count(const std::vector<Place>& places);
+    bool is_known(const std::string& path, const struct stat& status);
     bool visit(UniqueFd file, const std::string& path, const struct stat& status);
     bool submit(UniqueFd file, const std::string& path);
     bool await_room(std::unique_lock<std::mutex>& lock);

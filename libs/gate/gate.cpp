@@ -54,7 +54,7 @@ void Gate::on_event(watch::KernelEvent&& event) {
 }
 
 void Gate::on_overflow() {
-    cache_.flush(); // a CLOSE_WRITE may be among what was lost
+    forget_verdicts(); // a CLOSE_WRITE may be among what was lost
     ++statistics_.lost;
     Outcome outcome;
     outcome.kind = Outcome::Kind::events_lost;
@@ -167,11 +167,15 @@ bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool
     if (!stable)
         return false;
     const auto finding = cache_.find(facts.key);
-    if (!finding || (has_allowances_ && finding->verdict != Verdict::clean))
+    if (!finding)
+        return answer_from_old_verdict(held, facts);
+    if (has_allowances_ && finding->verdict != Verdict::clean)
         return false;
     ++statistics_.cache_hits;
     if (!blocks(*finding) || policy_->is_allowed_threat(finding->threat_name)) {
         allow(held);
+        if (finding->verdict == Verdict::clean)
+            stop_asking(held.fd(), facts);
         return true;
     }
     ++statistics_.denied;
@@ -185,6 +189,27 @@ bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool
     outcome.pid = held.pid;
     outcome.path = ports_.inspector.path(held.fd());
     ports_.sink.take(std::move(outcome));
+    return true;
+}
+
+/// New definitions must not make everybody wait for everything: what the ones before found clean is opened, and looked
+/// at again behind it, so that what is used most comes first.
+bool Gate::answer_from_old_verdict(HeldOpen& held, const watch::FileFacts& facts) {
+    if (!definitions_changed_ || ports_.clock.monotonic() - *definitions_changed_ >= policy_->old_verdict_time ||
+        !cache_.was_clean(facts.key))
+        return false;
+    ++statistics_.old_verdicts;
+    allow(held);
+    if (joinable_.contains(facts.key) || lane_of(Lane::old_verdict).size() >= limits_.queued_closes)
+        return true; // on its way already, or at a later open
+    auto scan = std::make_unique<Scan>();
+    scan->lane = Lane::old_verdict;
+    scan->key = facts.key;
+    scan->stable = true;
+    scan->first_pid = held.pid;
+    scan->file = held.take_file();
+    enqueue(std::move(scan), true);
+    dispatch();
     return true;
 }
 
@@ -211,6 +236,7 @@ UniqueFd Gate::fail_open(HeldOpen&& held, FailureReason reason, const watch::Fil
 }
 
 void Gate::on_close_write(watch::KernelEvent&& event) {
+    ask_again(event.file.get());
     if (event.pid == own_pid_ || !policy_->real_time_active() || !engine_ready_)
         return;
     watch::FileFacts facts;
@@ -229,9 +255,8 @@ void Gate::on_close_write(watch::KernelEvent&& event) {
     scan->not_before = ports_.clock.monotonic() +
                        watch::timestamp_grain(ports_.inspector.kind(scan->file.get(), facts)) + Milliseconds(5);
     need_wake(scan->not_before);
-    auto& lane = lanes_[static_cast<std::size_t>(Lane::close_write)];
-    if (lane.size() >= limits_.queued_closes) {
-        (void)take_scan(lane.front());
+    if (lane_of(Lane::close_write).size() >= limits_.queued_closes) {
+        (void)take_scan(lane_of(Lane::close_write).front());
         ++statistics_.close_writes_dropped;
     }
     enqueue(std::move(scan), true);
@@ -241,7 +266,7 @@ void Gate::on_close_write(watch::KernelEvent&& event) {
 void Gate::set_policy(profile::PolicySnapshot policy) {
     PICKET_CHECK(policy != nullptr);
     if (policy->generation != policy_->generation)
-        cache_.flush();
+        forget_verdicts();
     policy_ = std::move(policy);
 }
 
@@ -333,7 +358,7 @@ void Gate::expire_waiters(MonotonicTime now) {
 /// A file that has cost its deadline must not cost everybody else theirs: while opens wait and no worker is free, the
 /// scan that is longest past its welcome loses its worker, and counts as one that the engine fails on.
 void Gate::kill_overdue(MonotonicTime now) {
-    const bool opens_wait = !lanes_[static_cast<std::size_t>(Lane::open)].empty();
+    const bool opens_wait = !lane_of(Lane::open).empty();
     for (auto& [worker_id, worker] : workers_) {
         if (worker.busy_with == 0)
             continue;

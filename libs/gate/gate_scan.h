@@ -16,6 +16,7 @@ struct Gate::Scan {
     MonotonicTime not_before{};
     MonotonicTime started{};
     WorkerId worker = 0; ///< 0 = queued
+    bool remembered = false; ///< clean, and in the cache
     bool awaiting_digest = false;
     Finding finding;         ///< while awaiting_digest
     std::string definitions; ///< that judged it

@@ -17,11 +17,11 @@ void Gate::join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool 
         if (scan.worker == 0 || (stable && scan.stable)) {
             ++statistics_.joined;
             scan.waiters.push_back(std::move(held));
-            if (scan.worker == 0 && scan.lane == Lane::close_write) { // somebody waits for it now
-                std::erase(lanes_[static_cast<std::size_t>(Lane::close_write)], scan.id);
+            if (scan.worker == 0 && scan.lane != Lane::open) { // somebody waits for it now
+                std::erase(lane_of(scan.lane), scan.id);
                 scan.lane = Lane::open;
                 scan.not_before = {};
-                lanes_[static_cast<std::size_t>(Lane::open)].push_back(scan.id);
+                lane_of(Lane::open).push_back(scan.id);
             }
             return;
         }
@@ -40,7 +40,7 @@ void Gate::enqueue(std::unique_ptr<Scan> scan, bool joinable) {
     scan->joinable = joinable;
     if (joinable)
         joinable_[scan->key] = scan->id;
-    lanes_[static_cast<std::size_t>(scan->lane)].push_back(scan->id);
+    lane_of(scan->lane).push_back(scan->id);
     scans_.emplace(scan->id, std::move(scan));
 }
 
@@ -53,14 +53,14 @@ std::unique_ptr<Gate::Scan> Gate::take_scan(ScanId id) {
     if (scan->joinable)
         joinable_.erase(scan->key);
     if (scan->worker == 0 && !scan->awaiting_digest)
-        std::erase(lanes_[static_cast<std::size_t>(scan->lane)], id);
+        std::erase(lane_of(scan->lane), id);
     return scan;
 }
 
-Gate::Scan* Gate::next_scan(bool jobs_allowed) {
+Gate::Scan* Gate::next_scan(bool background_allowed) {
     const MonotonicTime now = ports_.clock.monotonic();
-    for (std::size_t lane = 0; lane < std::size(lanes_); ++lane) {
-        if (lanes_[lane].empty() || (lane == static_cast<std::size_t>(Lane::job) && !jobs_allowed))
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        if (lanes_[lane].empty() || (is_background(static_cast<Lane>(lane)) && !background_allowed))
             continue;
         Scan& scan = *scans_.at(lanes_[lane].front());
         if (scan.not_before > now)
@@ -80,11 +80,11 @@ void Gate::dispatch() {
             continue;
         const std::size_t job_share = std::max<std::size_t>(1, workers_.size() > 1 ? workers_.size() - 1 : 1);
         Scan* const scan =
-            next_scan(running_jobs_ < std::min<std::size_t>(job_share, policy_->maximum_on_demand_scan_threads));
+            next_scan(running_background_ < std::min<std::size_t>(job_share, policy_->maximum_on_demand_scan_threads));
         if (scan == nullptr)
             return;
         if (!send_to(current->first, *scan)) {
-            lanes_[static_cast<std::size_t>(scan->lane)].push_front(scan->id);
+            lane_of(scan->lane).push_front(scan->id);
             workers_.erase(current);
         }
     }
@@ -107,8 +107,8 @@ bool Gate::send_to(WorkerId worker, Scan& scan) {
     scan.worker = worker;
     scan.started = ports_.clock.monotonic();
     workers_.at(worker).busy_with = scan.id;
-    if (scan.lane == Lane::job)
-        ++running_jobs_;
+    if (is_background(scan.lane))
+        ++running_background_;
     return true;
 }
 
@@ -126,7 +126,9 @@ void Gate::on_engine_ready(const std::string& definitions) {
     set_stopped(false);
     if (definitions != definitions_) {
         definitions_ = definitions;
-        cache_.flush();
+        definitions_changed_ = ports_.clock.monotonic();
+        cache_.age();
+        ask_about_everything();
         crashes_.clear();
     }
     dispatch();
@@ -144,7 +146,7 @@ void Gate::on_engine_lost(const std::string& why) {
     fail_everything(FailureReason::no_engine);
     for (const WorkerId id : gone)
         workers_.erase(id);
-    running_jobs_ = 0;
+    running_background_ = 0;
     Outcome outcome;
     outcome.kind = Outcome::Kind::engine_lost;
     outcome.origin = EventOrigin::system;
@@ -187,8 +189,8 @@ void Gate::on_worker_reply(WorkerId worker, const scan::ScanReply& reply) {
     set_stopped(engine_silent_);
     const Finding finding{reply.verdict, reply.threat_name};
     Scan& scan = *scans_.at(id);
-    if (scan.lane == Lane::job)
-        --running_jobs_;
+    if (is_background(scan.lane))
+        --running_background_;
     note_duration(scan);
     scan.definitions = found->second.definitions;
     remember(scan, finding, scan.definitions);
@@ -207,8 +209,10 @@ void Gate::remember(Scan& scan, const Finding& finding, const std::string& defin
     if (definitions != definitions_ || !scan.stable || !ports_.inspector.facts(scan.fd(), facts) ||
         facts.key != scan.key)
         return;
-    if (is_stable(scan.fd(), facts)) // nobody came to write while it was read
-        cache_.store(scan.key, finding);
+    if (!is_stable(scan.fd(), facts)) // somebody came to write while it was read
+        return;
+    cache_.store(scan.key, finding);
+    scan.remembered = finding.verdict == Verdict::clean;
 }
 
 bool Gate::blocks(const Finding& finding) const {
@@ -248,6 +252,9 @@ void Gate::conclude(ScanId id, const Finding& finding) {
     if (!reports(finding)) {
         const auto taken = take_scan(id);
         answer_waiters(*taken, Decision::allow);
+        watch::FileFacts facts;
+        if (taken->remembered && ports_.inspector.facts(taken->fd(), facts) && facts.key == taken->key)
+            stop_asking(taken->fd(), facts);
         const bool ignored = finding.verdict == Verdict::potentially_unwanted; // switched off
         finish_job(*taken, ignored ? Finding{} : finding);
         return;
@@ -382,8 +389,8 @@ void Gate::worker_gone(WorkerId worker, FailureReason reason) {
 
 void Gate::requeue_or_fail(ScanId id, FailureReason reason) {
     Scan& scan = *scans_.at(id);
-    if (scan.lane == Lane::job)
-        --running_jobs_;
+    if (is_background(scan.lane))
+        --running_background_;
     if (crashes_.size() > 10'000)
         crashes_.clear();
     if (++crashes_[scan.key] >= limits_.crashes_per_file)
@@ -391,12 +398,12 @@ void Gate::requeue_or_fail(ScanId id, FailureReason reason) {
     scan.worker = 0;
     if (scan.lane == Lane::open && scan.waiters.empty())
         scan.lane = Lane::close_write; // nobody waits for it any more
-    lanes_[static_cast<std::size_t>(scan.lane)].push_front(id);
+    lane_of(scan.lane).push_front(id);
 }
 
 bool Gate::submit_job(ScanJob&& job) {
     PICKET_CHECK(job.id != 0 && job.file && job.done);
-    if (lanes_[static_cast<std::size_t>(Lane::job)].size() >= limits_.queued_jobs)
+    if (lane_of(Lane::job).size() >= limits_.queued_jobs)
         return false;
     watch::FileFacts facts;
     const bool readable = ports_.inspector.facts(job.file.get(), facts);

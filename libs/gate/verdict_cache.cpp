@@ -2,40 +2,84 @@
 
 #include <algorithm>
 #include <bit>
-#include <type_traits>
 
 #include <picket/base/check.h>
 
 namespace picket::gate {
 namespace {
+
 constexpr std::size_t kMaximumThreatNames = 4'096; // an engine that invents names must not fill our memory
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+std::array<std::uint64_t, 5> words_of(const watch::FileKey& key) {
+    return {key.device, key.inode, key.size, static_cast<std::uint64_t>(key.mtime_ns),
+            static_cast<std::uint64_t>(key.ctime_ns)};
+}
+
+} // namespace
+
+bool VerdictCache::Entry::holds(const watch::FileKey& wanted) const {
+    const auto words = words_of(wanted);
+    return std::equal(words.begin(), words.end(), key.begin(), [](std::uint64_t word, const auto& own) {
+        return own.load(kRelaxed) == word;
+    });
+}
+
+void VerdictCache::Entry::fill(const watch::FileKey& with, std::uint64_t in_epoch, Verdict what) {
+    const std::uint32_t before = sequence.load(kRelaxed);
+    sequence.store(before + 1, kRelaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+    const auto words = words_of(with);
+    for (std::size_t i = 0; i < words.size(); ++i)
+        key[i].store(words[i], kRelaxed);
+    verdict.store(what, kRelaxed);
+    epoch.store(in_epoch, kRelaxed);
+    sequence.store(before + 2, std::memory_order_release);
 }
 
 VerdictCache::VerdictCache(std::size_t capacity)
     : capacity_(std::bit_ceil(std::max(capacity, kWays))),
       entries_(static_cast<Entry*>(std::calloc(capacity_, sizeof(Entry)))), set_mask_(capacity_ / kWays - 1) {
-    static_assert(std::is_trivially_copyable_v<Entry>);
     PICKET_CHECK(entries_ != nullptr);
 }
 
-VerdictCache::Entry* VerdictCache::set_of(const watch::FileKey& key) {
+VerdictCache::Entry* VerdictCache::set_of(const watch::FileKey& key) const {
     return &entries_[(watch::FileKeyHash{}(key)&set_mask_) * kWays];
 }
 
-VerdictCache::Entry* VerdictCache::lookup(const watch::FileKey& key) {
+VerdictCache::Entry* VerdictCache::lookup(const watch::FileKey& key, std::uint64_t epoch) {
     Entry* const set = set_of(key);
     for (std::size_t way = 0; way < kWays; ++way)
-        if (set[way].epoch == epoch_ && set[way].key == key)
+        if (set[way].epoch.load(kRelaxed) == epoch && set[way].holds(key))
             return &set[way];
     return nullptr;
 }
 
+bool VerdictCache::knows_clean(const watch::FileKey& key) const {
+    const Entry* const set = set_of(key);
+    for (std::size_t way = 0; way < kWays; ++way) {
+        const Entry& entry = set[way];
+        const std::uint32_t before = entry.sequence.load(std::memory_order_acquire);
+        const bool clean = entry.epoch.load(kRelaxed) == epoch_.load(kRelaxed) &&
+                           entry.verdict.load(kRelaxed) == Verdict::clean && entry.holds(key);
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (clean && before % 2 == 0 && entry.sequence.load(kRelaxed) == before)
+            return true;
+    }
+    return false;
+}
+
 std::optional<Finding> VerdictCache::find(const watch::FileKey& key) {
-    Entry* const entry = lookup(key);
+    Entry* const entry = lookup(key, epoch_.load(kRelaxed));
     if (entry == nullptr)
         return std::nullopt;
     entry->stamp = ++stamp_;
-    return Finding{entry->verdict, threat_names_[entry->threat]};
+    return Finding{entry->verdict.load(kRelaxed), threat_names_[entry->threat]};
+}
+
+bool VerdictCache::was_clean(const watch::FileKey& key) {
+    const Entry* const entry = lookup(key, epoch_.load(kRelaxed) - 1);
+    return entry != nullptr && entry->verdict.load(kRelaxed) == Verdict::clean;
 }
 
 std::uint32_t VerdictCache::intern(const std::string& name) {
@@ -55,33 +99,43 @@ void VerdictCache::store(const watch::FileKey& key, const Finding& finding) {
         return;
     const std::uint32_t threat = intern(finding.threat_name);
     Entry* const set = set_of(key);
-    Entry* victim = lookup(key);
+    const std::uint64_t epoch = epoch_.load(kRelaxed);
+    Entry* victim = lookup(key, epoch);
+    if (victim == nullptr)
+        victim = lookup(key, epoch - 1);
     for (std::size_t way = 0; way < kWays && victim == nullptr; ++way)
-        if (set[way].epoch != epoch_)
+        if (set[way].epoch.load(kRelaxed) < epoch - 1)
             victim = &set[way];
     if (victim == nullptr)
         victim = std::min_element(set, set + kWays, [this](const Entry& a, const Entry& b) {
             return stamp_ - a.stamp > stamp_ - b.stamp; // the older one first, also when the stamp wraps
         });
-    if (victim->epoch != epoch_)
+    if (victim->epoch.load(kRelaxed) != epoch)
         ++used_;
-    *victim = {key, epoch_, ++stamp_, threat, finding.verdict};
+    victim->fill(key, epoch, finding.verdict);
+    victim->stamp = ++stamp_;
+    victim->threat = threat;
 }
 
 void VerdictCache::drop(const watch::FileKey& key) {
-    if (Entry* const entry = lookup(key); entry != nullptr) {
-        entry->epoch = 0;
+    if (Entry* const entry = lookup(key, epoch_.load(kRelaxed)); entry != nullptr) {
+        entry->epoch.store(0, kRelaxed);
         --used_;
     }
 }
 
+void VerdictCache::age() {
+    begin_epoch(1);
+}
+
 void VerdictCache::flush() {
+    begin_epoch(2); // so that nothing is from the epoch before this one
+}
+
+void VerdictCache::begin_epoch(std::uint64_t steps) {
     used_ = 0;
     threat_names_.resize(1);
-    if (++epoch_ == 0) { // wrapped: what is left from an epoch long ago must not come back to life
-        std::fill(entries_.get(), entries_.get() + capacity_, Entry{});
-        epoch_ = 1;
-    }
+    epoch_.fetch_add(steps);
 }
 
 } // namespace picket::gate

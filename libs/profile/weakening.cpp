@@ -163,6 +163,10 @@ std::vector<Weakening> find_weakenings(const Policy& before, const Policy& after
                     after.exec_failure, findings);
     findings.number("deadline", "/realTimeProtection/openDeadlineMs", "openDeadlineMs", before.open_deadline.count(),
                     after.open_deadline.count());
+    if (after.old_verdict_time > before.old_verdict_time)
+        findings.add("old_verdicts", "/realTimeProtection/oldVerdictMinutes",
+                     fmt::format("oldVerdictMinutes raised from {} to {}", before.old_verdict_time.count(),
+                                 after.old_verdict_time.count()));
     findings.number("scan_limit", "/engine/scanTimeLimitSeconds", "scan time limit (ms)",
                     before.scan_time_limit.count(), after.scan_time_limit.count());
     compare_threat_type("potentially_unwanted_application", "action on potentially unwanted applications",

@@ -135,6 +135,10 @@ class Walker {
             return true;
         if (!is_directory && !visit_.opens)
             return visit_file({}, path, status);
+        if (!is_directory && options_.is_known && options_.is_known(path, status)) {
+            ++statistics_.files;
+            return true;
+        }
         UniqueFd fd(
             openat(directory, name.c_str(),
                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (is_directory ? O_DIRECTORY : 0)));

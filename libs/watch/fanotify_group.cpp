@@ -12,6 +12,9 @@
 #ifndef FAN_MARK_FILESYSTEM
 #define FAN_MARK_FILESYSTEM 0x00000100
 #endif
+#ifndef FAN_MARK_EVICTABLE
+#define FAN_MARK_EVICTABLE 0x00000200
+#endif
 #ifndef FAN_OPEN_EXEC
 #define FAN_OPEN_EXEC 0x00001000
 #endif
@@ -23,6 +26,14 @@ namespace picket::watch {
 namespace {
 
 constexpr std::size_t kBufferSize = 4096; // 170 events: bounds how long respond() waits behind read_events()
+
+/// From the newest kernel to the oldest: evictable marks since 5.19, exec events since 5.0.
+struct IgnoreKind {
+    unsigned flags;
+    std::uint64_t mask;
+};
+constexpr std::array kIgnoreKinds{IgnoreKind{FAN_MARK_EVICTABLE, FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM},
+                                  IgnoreKind{0, FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM}, IgnoreKind{0, FAN_OPEN_PERM}};
 
 unsigned scope_flag(MarkScope scope) {
     return scope == MarkScope::filesystem ? static_cast<unsigned>(FAN_MARK_FILESYSTEM)
@@ -99,6 +110,30 @@ Result<void> FanotifyGroup::flush(MarkScope scope) {
     if (fanotify_mark(group_.get(), FAN_MARK_FLUSH | scope_flag(scope), 0, AT_FDCWD, nullptr) != 0)
         return Error::from_errno(errno, "flush of fanotify marks");
     return {};
+}
+
+bool FanotifyGroup::ignore(int file_fd) {
+    for (;; ++ignore_kind_) {
+        const IgnoreKind& kind = kIgnoreKinds[ignore_kind_];
+        if (fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | kind.flags, kind.mask, file_fd,
+                          nullptr) == 0)
+            return true;
+        if (errno != EINVAL || ignore_kind_ + 1 == kIgnoreKinds.size())
+            return false;
+    }
+}
+
+void FanotifyGroup::ask_again(int file_fd) {
+    (void)fanotify_mark(group_.get(), FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, kIgnoreKinds[ignore_kind_].mask, file_fd,
+                        nullptr);
+}
+
+void FanotifyGroup::ask_about_everything() {
+    (void)fanotify_mark(group_.get(), FAN_MARK_FLUSH, 0, AT_FDCWD, nullptr);
+}
+
+bool FanotifyGroup::ignores_are_evictable() const {
+    return (kIgnoreKinds[ignore_kind_].flags & FAN_MARK_EVICTABLE) != 0;
 }
 
 bool FanotifyGroup::can_mark(unsigned scope, std::uint64_t mask, int directory_fd) {

@@ -105,6 +105,11 @@ std::size_t FileKeyHash::operator()(const FileKey& key) const {
     return static_cast<std::size_t>(hash);
 }
 
+FileKey key_of(const struct stat& status) {
+    return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim)};
+}
+
 FilesystemKind filesystem_kind(std::uint64_t statfs_magic) {
     const auto row =
         std::find_if(kMagics.begin(), kMagics.end(), [&](const MagicRow& r) { return r.magic == statfs_magic; });
@@ -132,8 +137,7 @@ bool SystemFileInspector::facts(int fd, FileFacts& facts) {
     struct stat status {};
     if (fstat(fd, &status) != 0)
         return false;
-    facts.key = {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size), nanoseconds(status.st_mtim),
-                 nanoseconds(status.st_ctim)};
+    facts.key = key_of(status);
     set_ownership(facts, status.st_mode, status.st_nlink, status.st_uid);
     return true;
 }

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+
 #include <filesystem>
 
 #include "gate_world.h"
@@ -338,7 +341,7 @@ TEST_CASE("what is excluded, allowed by name, or unwanted only by policy") {
         CHECK_FALSE(world.is_answered(world.open(1)));
         world.reply(1, Verdict::clean);
         world.gate().set_host_mounts(std::make_shared<std::unordered_set<int>>(std::unordered_set<int>{1}));
-        world.gate().flush_cache();
+        world.gate().forget_verdicts();
         CHECK(world.is_answered(world.open(1)));
         world.files[1].mount = 99;
         CHECK_FALSE(world.is_answered(world.open(1)));
@@ -409,8 +412,11 @@ TEST_CASE("lost events flush the cache") {
     CHECK(last(world, Outcome::Kind::events_lost) != nullptr);
 }
 
-TEST_CASE("new definitions and a new policy flush the cache; old workers' verdicts are not remembered") {
+TEST_CASE("new definitions ask anew, and old workers' verdicts are not remembered") {
     World world;
+    profile::Policy policy;
+    policy.old_verdict_time = {};
+    world.policy = std::make_shared<profile::Policy>(policy);
     world.start_engine(1, "g1");
     world.add_file(1);
     world.open(1);
@@ -419,6 +425,149 @@ TEST_CASE("new definitions and a new policy flush the cache; old workers' verdic
     CHECK_FALSE(world.is_answered(world.open(1)));
     world.reply(1, Verdict::clean); // worker 1 still has g1
     CHECK_FALSE(world.is_answered(world.open(1)));
+}
+
+TEST_CASE("after new definitions an old verdict answers for a while, and the file is looked at again behind it") {
+    World world;
+    world.start_engine(2, "g1");
+    world.add_file(1);
+    world.open(1);
+    world.reply(1, Verdict::clean);
+    world.gate().on_engine_ready("g2");
+    for (unsigned worker = 1; worker <= 2; ++worker) {
+        world.gate().on_worker_lost(worker);
+        world.gate().on_worker_ready(worker, "g2");
+    }
+    SUBCASE("many opens, one look") {
+        for (int i = 0; i < 5; ++i)
+            CHECK(world.answers.at(world.open(1)) == Decision::allow);
+        CHECK(world.scanned() == 2);
+        world.reply(1, Verdict::clean);
+        world.open(1);
+        CHECK(world.scanned() == 2);
+        CHECK(world.gate().statistics().cache_hits == 1);
+        CHECK(world.gate().statistics().old_verdicts == 5);
+    }
+    SUBCASE("a threat is found and acted on, and the next open is denied") {
+        world.open(1);
+        world.reply(1, Verdict::malicious, "New");
+        REQUIRE(!world.outcomes.empty());
+        CHECK(world.outcomes.back().kind == Outcome::Kind::detection);
+        CHECK(world.outcomes.back().act);
+        CHECK(world.answers.at(world.open(1)) == Decision::deny);
+    }
+    SUBCASE("not for a file that has changed") {
+        world.files.at(1).facts.key.mtime_ns += 1;
+        CHECK_FALSE(world.is_answered(world.open(1)));
+    }
+    SUBCASE("not beyond the time that the policy gives") {
+        world.advance(std::chrono::minutes(60));
+        CHECK_FALSE(world.is_answered(world.open(1)));
+    }
+    SUBCASE("not over two sets of definitions") {
+        world.gate().on_engine_ready("g3");
+        CHECK_FALSE(world.is_answered(world.open(1)));
+    }
+    SUBCASE("opens of other files come first") {
+        for (std::uint64_t inode = 2; inode < 5; ++inode)
+            world.add_file(inode);
+        world.open(2);
+        world.open(3); // both workers are busy
+        CHECK(world.answers.at(world.open(1)) == Decision::allow);
+        world.open(4);
+        world.reply(1, Verdict::clean);
+        world.reply(2, Verdict::clean);
+        CHECK(world.gate().statistics().scans == 5);
+        world.reply(1, Verdict::clean);
+        CHECK(world.is_answered(world.open(4)));
+    }
+}
+
+TEST_CASE("the kernel stops asking about a clean file that none but root can change, until that may be so no more") {
+    World world;
+    world.start_engine();
+    world.add_file(7).facts.root_only_writable = true;
+    world.add_file(8);
+    World::File& overlay = world.add_file(9);
+    overlay.facts.root_only_writable = true;
+    overlay.kind = watch::FilesystemKind::overlay;
+    const auto open_clean = [&](std::uint64_t inode) {
+        world.open(inode);
+        if (world.requests.contains(1))
+            world.reply(1, Verdict::clean);
+    };
+    for (const std::uint64_t inode : {7, 8, 9})
+        open_clean(inode);
+    CHECK(world.ignored == std::set<std::uint64_t>{7});
+    CHECK(world.gate().statistics().ignore_marks == 1);
+
+    SUBCASE("it is closed after writing") {
+        world.close_write(7);
+        CHECK(world.ignored.empty());
+    }
+    SUBCASE("new definitions") {
+        world.gate().on_engine_ready("g2");
+        CHECK(world.ignored.empty());
+    }
+    SUBCASE("another policy") {
+        profile::Policy changed;
+        changed.generation = 2;
+        world.use(changed);
+        CHECK(world.ignored.empty());
+    }
+    SUBCASE("lost events") {
+        world.gate().on_event({watch::EventKind::overflow, UniqueFd(), 0});
+        CHECK(world.ignored.empty());
+    }
+    SUBCASE("it is a file by which protection is proved") {
+        CHECK(!world.gate().is_canary_seen(8, 7, world.clock.monotonic() + Milliseconds(1)));
+        CHECK(world.ignored.empty());
+        open_clean(7); // known clean: from the cache
+        CHECK(world.gate().is_canary_seen(8, 7, world.clock.monotonic()));
+        CHECK(world.ignored.empty());
+    }
+    SUBCASE("and is asked again by an open, the next mark comes from the cache") {
+        world.gate().on_event({watch::EventKind::overflow, UniqueFd(), 0});
+        open_clean(7);
+        CHECK(world.scanned() == 4);
+        world.ignored.clear(); // the inode left memory
+        open_clean(7);
+        CHECK(world.scanned() == 4);
+        CHECK(world.ignored == std::set<std::uint64_t>{7});
+    }
+}
+
+TEST_CASE("a mark that came while the file was opened for writing, or after it changed, is taken back") {
+    World world;
+    world.start_engine();
+    world.add_file(7).facts.root_only_writable = true;
+    SUBCASE("written to") {
+        world.on_ignore = [](World::File& file) { file.facts.key.mtime_ns += 1; };
+    }
+    SUBCASE("opened for writing") {
+        world.on_ignore = [](World::File& file) { file.writer = true; };
+    }
+    SUBCASE("others may write to it now") {
+        world.on_ignore = [](World::File& file) { file.facts.root_only_writable = false; };
+    }
+    world.open(7);
+    world.reply(1, Verdict::clean);
+    CHECK(world.ignored.empty());
+    CHECK(world.gate().statistics().ignore_marks_dropped == 1);
+}
+
+TEST_CASE("marks that pin memory are bounded, and a threat never gets one") {
+    World world;
+    world.limits.pinned_files = 3;
+    world.marks_pin_memory = true;
+    world.start_engine();
+    for (std::uint64_t inode = 20; inode < 25; ++inode) {
+        world.add_file(inode).facts.root_only_writable = true;
+        world.open(inode);
+        world.reply(1, inode == 21 ? Verdict::malicious : Verdict::clean, inode == 21 ? "Bad" : "");
+        CHECK(world.ignored.size() <= 3);
+    }
+    CHECK(world.ignored == std::set<std::uint64_t>{24});
 }
 
 TEST_CASE("an allowance is asked for before a threat is denied") {
@@ -454,7 +603,7 @@ TEST_CASE("the self-test's file is known by its inode, for a while") {
     world.reply(1, Verdict::malicious, "Eicar");
     CHECK(last(world, Outcome::Kind::detection)->origin == EventOrigin::selftest);
     world.clock.advance(31s);
-    world.gate().flush_cache();
+    world.gate().forget_verdicts();
     world.open(1);
     world.reply(1, Verdict::malicious, "Eicar");
     CHECK(last(world, Outcome::Kind::detection)->origin == EventOrigin::real_time);
@@ -569,6 +718,49 @@ TEST_CASE("every event is answered exactly once and nothing leaks, whatever happ
         CHECK(world.answers_after_close == 0);
     }
     CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("another thread may ask the cache what is known to be clean, and never hears of what was not said") {
+    VerdictCache cache(64);
+    const auto key = [](std::uint64_t inode) { return watch::FileKey{1, inode, inode, 5, 5}; };
+    cache.store(key(1), {Verdict::clean, ""});
+    cache.store(key(2), {Verdict::malicious, "Evil"});
+    CHECK(cache.knows_clean(key(1)));
+    CHECK_FALSE(cache.knows_clean(key(2)));
+    CHECK_FALSE(cache.knows_clean(key(3)));
+    cache.flush();
+    CHECK_FALSE(cache.knows_clean(key(1)));
+    std::atomic<bool> done{false};
+    std::atomic<unsigned> wrong{0};
+    std::thread reader([&] {
+        while (!done)
+            for (std::uint64_t inode = 1'000; inode < 1'200; ++inode)
+                if (cache.knows_clean(key(inode)) && inode % 2 == 1)
+                    ++wrong;
+    });
+    for (unsigned i = 0; i < 200'000; ++i)
+        cache.store(key(1'000 + i % 200), {i % 2 == 0 ? Verdict::clean : Verdict::malicious, ""});
+    done = true;
+    reader.join();
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("the cache knows what was clean one set of definitions ago, and no longer") {
+    VerdictCache cache(8);
+    const watch::FileKey key{1, 2, 10, 5, 5};
+    cache.store(key, {Verdict::clean, ""});
+    CHECK_FALSE(cache.was_clean(key));
+    cache.age();
+    CHECK(cache.was_clean(key));
+    CHECK_FALSE(cache.find(key));
+    CHECK_FALSE(cache.knows_clean(key));
+    SUBCASE("another age") { cache.age(); }
+    SUBCASE("a flush") { cache.flush(); }
+    SUBCASE("a new verdict") {
+        cache.store(key, {Verdict::malicious, "Evil"});
+        CHECK(cache.find(key)->verdict == Verdict::malicious);
+    }
+    CHECK_FALSE(cache.was_clean(key));
 }
 
 TEST_CASE("the cache keeps what is used, forgets what is flushed, and takes no error for a verdict") {

@@ -12,7 +12,7 @@ namespace picket::gate::testing {
 
 /// A kernel, an engine and a disk made of maps. Event descriptors are real ones on /dev/null, so that double closes and
 /// leaks show; what they "are" is looked up by number.
-class World final : public Responder, public EnginePort, public OutcomeSink, public watch::FileInspector {
+class World final : public Responder, public EnginePort, public OutcomeSink, public watch::FileInspector, public IgnoreMarks {
   public:
     struct File {
         watch::FileFacts facts;
@@ -26,7 +26,7 @@ class World final : public Responder, public EnginePort, public OutcomeSink, pub
 
     Gate& gate() {
         if (!gate_)
-            gate_ = std::make_unique<Gate>(Gate::Ports{*this, *this, *this, *this, clock}, kOwnPid, policy, limits);
+            gate_ = std::make_unique<Gate>(Gate::Ports{*this, *this, *this, *this, *this, clock}, kOwnPid, policy, limits);
         return *gate_;
     }
     void use(const profile::Policy& changed) {
@@ -91,6 +91,17 @@ class World final : public Responder, public EnginePort, public OutcomeSink, pub
         digest_questions.push_back(scan);
         return digests_work;
     }
+    bool ignore(int fd) override {
+        if (files.at(descriptors[fd]).writer)
+            return true; // as the kernel does: no mark, and no word about it
+        ignored.insert(descriptors[fd]);
+        if (on_ignore)
+            on_ignore(files.at(descriptors[fd]));
+        return true;
+    }
+    void ask_again(int fd) override { ignored.erase(descriptors[fd]); }
+    void ask_about_everything() override { ignored.clear(); }
+    bool pins_memory() const override { return marks_pin_memory; }
     bool facts(int fd, watch::FileFacts& facts) override {
         const auto found = files.find(descriptors[fd]);
         if (found == files.end())
@@ -116,6 +127,9 @@ class World final : public Responder, public EnginePort, public OutcomeSink, pub
     std::vector<WorkerId> killed;
     std::vector<std::uint64_t> digest_questions;
     bool digests_work = true;
+    std::set<std::uint64_t> ignored; ///< inodes
+    std::function<void(File&)> on_ignore;
+    bool marks_pin_memory = false;
     std::deque<Outcome> outcomes;
     std::string process = "/usr/bin/cat";
     std::size_t submitted = 0;

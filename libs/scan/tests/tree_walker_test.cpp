@@ -51,6 +51,18 @@ TEST_CASE("every regular file is visited, no link followed, no fifo opened") {
     CHECK(names(tree.path / "top", {}) == std::set<std::string>{"/x"});
 }
 
+TEST_CASE("what is known already is counted and not opened") {
+    const TemporaryTree tree;
+    WalkOptions options;
+    options.is_known = [](const std::string& path, const struct stat& status) {
+        CHECK(S_ISREG(status.st_mode));
+        return path == "/x/top";
+    };
+    WalkStatistics statistics;
+    CHECK(names(tree.path, options, &statistics) == std::set<std::string>{"/x/a/b/deep"});
+    CHECK(statistics.files == 2);
+}
+
 TEST_CASE("exclusions cover what lies below, depth is bounded, and a visitor may stop") {
     const TemporaryTree tree;
     WalkOptions options;

@@ -95,6 +95,35 @@ TEST_SUITE("root") {
         CHECK(exit_status(start_reader(mount.path / "file")) == 0); // nobody answers, nobody waits
     }
 
+    TEST_CASE("an ignored file is not asked about until somebody writes to it, or we ask again") {
+        const PrivateMount mount;
+        auto group = FanotifyGroup::create();
+        REQUIRE(group);
+        REQUIRE(group->mark(mount.directory().get(), {.exec_events = true}));
+        const auto ignore = [&] {
+            REQUIRE(group->flush(MarkScope::filesystem)); // our own open is none to wait for
+            const UniqueFd file(open((mount.path / "file").c_str(), O_RDONLY | O_CLOEXEC));
+            REQUIRE(group->mark(mount.directory().get(), {.exec_events = true}));
+            REQUIRE(group->ignore(file.get()));
+        };
+        const auto asked = [&] {
+            bool seen = false;
+            CHECK(serve(*group, start_reader(mount.path / "file"), Decision::allow, seen) == 0);
+            return seen;
+        };
+        ignore();
+        CHECK(!asked());
+        CHECK(!asked());
+        REQUIRE(group->flush(MarkScope::filesystem));
+        std::ofstream(mount.path / "file", std::ios::app) << "more";
+        REQUIRE(group->mark(mount.directory().get(), {.exec_events = true}));
+        CHECK(asked());
+        ignore();
+        CHECK(!asked());
+        group->ask_about_everything();
+        CHECK(asked());
+    }
+
     TEST_CASE("closing the group lets go of whoever waits") {
         const PrivateMount mount;
         auto group = FanotifyGroup::create();

@@ -7,11 +7,13 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <picket/base/clock.h>
 #include <picket/gate/activity.h>
 #include <picket/gate/held_open.h>
+#include <picket/gate/ignore_marks.h>
 #include <picket/gate/outcome.h>
 #include <picket/gate/recent_opens.h>
 #include <picket/gate/verdict_cache.h>
@@ -54,6 +56,7 @@ struct GateLimits {
     std::size_t queued_closes = 1'024; ///< oldest go first: the next open scans it anyway
     std::size_t queued_jobs = 256;
     unsigned crashes_per_file = 2; ///< then the file is not tried again under these definitions
+    std::size_t pinned_files = 16'384; ///< ignore marks, where each keeps an inode in memory; then all are dropped
     std::size_t stalled_opens = 3; ///< that many deadlines in a row without any answer: the engine is stopped
 };
 
@@ -66,6 +69,7 @@ class Gate {
         EnginePort& engine;
         OutcomeSink& sink;
         watch::FileInspector& inspector;
+        IgnoreMarks& marks;
         const Clock& clock;
     };
     Gate(Ports ports, pid_t own_pid, profile::PolicySnapshot policy, GateLimits limits = {});
@@ -97,7 +101,8 @@ class Gate {
     void on_digest_checked(std::uint64_t scan, bool allowed);
     /// False where the queue is full: try later; the job is untouched then.
     bool submit_job(ScanJob&& job);
-    void flush_cache() { cache_.flush(); }
+    /// No verdict answers any more, and the kernel asks about every file again.
+    void forget_verdicts();
 
     /// Answers what is past its deadline; call at least as often as next_deadline() asks.
     void on_tick();
@@ -108,20 +113,22 @@ class Gate {
     const GateStatistics& statistics() const { return statistics_; }
     std::size_t held_opens() const { return held_count_; }
     std::size_t worker_count() const { return workers_.size(); }
+    /// On any thread: whether exactly this content was found clean under the definitions and the policy in force.
+    bool knows_clean(const watch::FileKey& key) const { return cache_.knows_clean(key); }
     std::size_t cached_verdicts() const { return cache_.size(); }
     bool engine_present() const { return engine_ready_; }
     bool engine_stopped() const { return engine_stopped_; }
     const std::string& definitions() const { return definitions_; }
-    /// Whether the kernel asked about an open of this file since then.
-    bool has_seen(std::uint64_t device, std::uint64_t inode, MonotonicTime since) const {
-        return recent_opens_.seen_since(device, inode, since);
-    }
+    /// Whether the kernel asked about an open of this file since then. From now on it always will: the file is one by
+    /// which protection is proved.
+    bool is_canary_seen(std::uint64_t device, std::uint64_t inode, MonotonicTime since);
     const Activity& activity() const { return activity_; }
 
   private:
     struct Scan;
     using ScanId = std::uint64_t;
-    enum class Lane { open, close_write, job };
+    enum class Lane { open, close_write, old_verdict, job };
+    static constexpr std::size_t kLanes = 4;
     struct Worker {
         ScanId busy_with = 0; ///< 0 = idle
         std::string definitions;
@@ -134,6 +141,7 @@ class Gate {
     void note_duration(const Scan& scan);
     bool answer_from_policy(HeldOpen& held, const watch::FileFacts& facts);
     bool answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable);
+    bool answer_from_old_verdict(HeldOpen& held, const watch::FileFacts& facts);
     bool is_excluded(int fd, pid_t pid) const;
     bool is_preapproved(const watch::FileFacts& facts) const;
     /// May a verdict on this file, as it is now, be used or stored?
@@ -145,7 +153,9 @@ class Gate {
     void join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool stable);
     void dispatch();
     bool send_to(WorkerId worker, Scan& scan);
-    Scan* next_scan(bool jobs_allowed);
+    Scan* next_scan(bool background_allowed);
+    static bool is_background(Lane lane) { return lane == Lane::old_verdict || lane == Lane::job; }
+    std::deque<ScanId>& lane_of(Lane lane) { return lanes_[static_cast<std::size_t>(lane)]; }
     void conclude(ScanId id, const Finding& finding);
     void conclude_threat(std::unique_ptr<Scan> scan, const Finding& finding, bool allowed_by_digest);
     void answer_waiters(Scan& scan, Decision decision);
@@ -159,6 +169,10 @@ class Gate {
     void kill_overdue(MonotonicTime now);
     void set_stopped(bool stopped);
     void requeue_or_fail(ScanId id, FailureReason reason);
+    bool may_be_ignored(int fd, const watch::FileFacts& facts);
+    void stop_asking(int fd, const watch::FileFacts& facts);
+    void ask_again(int fd);
+    void ask_about_everything();
     void remember(Scan& scan, const Finding& finding, const std::string& definitions);
     void finish_job(Scan& scan, const Finding& finding);
     void allow(HeldOpen& held);
@@ -171,6 +185,8 @@ class Gate {
     VerdictCache cache_;
     GateStatistics statistics_;
     RecentOpens recent_opens_;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> canaries_; ///< (device, inode)
+    std::size_t ignored_ = 0;                                    ///< marks set since the last flush of all
     Activity activity_;
 
     bool engine_ready_ = false;
@@ -178,14 +194,15 @@ class Gate {
     bool engine_silent_ = false;
     std::size_t deadlines_in_a_row_ = 0;
     std::string definitions_;
+    std::optional<MonotonicTime> definitions_changed_;
     bool has_allowances_ = false;
 
     std::map<WorkerId, Worker> workers_;
     ScanId next_scan_id_ = 1;
     std::unordered_map<ScanId, std::unique_ptr<Scan>> scans_;
     std::unordered_map<watch::FileKey, ScanId, watch::FileKeyHash> joinable_;
-    std::deque<ScanId> lanes_[3];
-    std::size_t running_jobs_ = 0;
+    std::deque<ScanId> lanes_[kLanes];
+    std::size_t running_background_ = 0;
     std::size_t held_count_ = 0;
     std::optional<MonotonicTime> wake_at_;
     MonotonicTime report_window_{};

@@ -1,4 +1,6 @@
 #pragma once
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -13,32 +15,45 @@ namespace picket::gate {
 
 /// What was said of a file with exactly this key, under the current definitions and policy. Fixed size: a set of four
 /// entries per hash, the least recently used of the four makes room. Whoever stores decides whether the file may be
-/// stored at all; the cache only remembers. One thread.
+/// stored at all; the cache only remembers. One thread, but for knows_clean().
 class VerdictCache {
   public:
     /// `capacity` is rounded up to a power of two; 64 bytes an entry, touched only as it fills.
     explicit VerdictCache(std::size_t capacity = 131'072);
 
     std::optional<Finding> find(const watch::FileKey& key);
+    /// True where the file was found clean before the last age(), and nothing is known of it since.
+    bool was_clean(const watch::FileKey& key);
+    /// On any thread, waiting for nobody and keeping nobody waiting. False also where it cannot be told just now.
+    bool knows_clean(const watch::FileKey& key) const;
     /// Only clean, malicious, potentially_unwanted and limit_exceeded are worth remembering.
     void store(const watch::FileKey& key, const Finding& finding);
     void drop(const watch::FileKey& key);
-    /// Everything, at once: new definitions, another policy, lost events.
+    /// What is known becomes what was known; what was known before is forgotten.
+    void age();
+    /// Everything, at once: another policy, lost events.
     void flush();
     std::size_t size() const { return used_; }
 
   private:
+    /// `sequence` is odd while the rest is written; who reads on another thread looks at it before and after.
     struct Entry {
-        watch::FileKey key;
-        std::uint32_t epoch = 0; ///< valid only where it equals epoch_
-        std::uint32_t stamp = 0;
-        std::uint32_t threat = 0; ///< index into threat_names_
-        Verdict verdict = Verdict::clean;
+        std::array<std::atomic<std::uint64_t>, 5> key;
+        std::atomic<std::uint64_t> epoch; ///< 0: never used
+        std::atomic<std::uint32_t> sequence;
+        std::atomic<Verdict> verdict;
+        std::uint32_t stamp;
+        std::uint32_t threat; ///< index into threat_names_
+
+        bool holds(const watch::FileKey& wanted) const;
+        void fill(const watch::FileKey& with, std::uint64_t in_epoch, Verdict what);
     };
+    static_assert(sizeof(Entry) <= 64 && std::atomic<std::uint64_t>::is_always_lock_free);
     static constexpr std::size_t kWays = 4;
 
-    Entry* set_of(const watch::FileKey& key);
-    Entry* lookup(const watch::FileKey& key);
+    Entry* set_of(const watch::FileKey& key) const;
+    Entry* lookup(const watch::FileKey& key, std::uint64_t epoch);
+    void begin_epoch(std::uint64_t steps);
     std::uint32_t intern(const std::string& name);
 
     struct Free {
@@ -47,7 +62,7 @@ class VerdictCache {
     std::size_t capacity_;
     std::unique_ptr<Entry[], Free> entries_; ///< calloc: the kernel gives pages as they are touched
     std::size_t set_mask_;
-    std::uint32_t epoch_ = 1;
+    std::atomic<std::uint64_t> epoch_{2};
     std::uint32_t stamp_ = 0;
     std::size_t used_ = 0;
     std::vector<std::string> threat_names_{""};

@@ -64,6 +64,7 @@ struct Policy {
     Decision open_failure = Decision::allow; ///< past the deadline, no engine, overload
     Decision exec_failure = Decision::allow;
     Milliseconds open_deadline{2'000};
+    std::chrono::minutes old_verdict_time{60}; ///< after new definitions; 0 = no old verdict answers
     Milliseconds scan_time_limit{60'000};
     std::vector<std::string> unmonitored_filesystems;
     bool mute_noexec_mounts = false;

@@ -40,7 +40,7 @@ struct MarkOptions {
     bool exec_events = false; ///< also FAN_OPEN_EXEC_PERM (since 5.0)
 };
 
-/// Threads: read_events() and respond() by one thread; mark() and flush() by any.
+/// Threads: read_events(), respond(), ignore() and ask_…() by one thread; mark() and flush() by any.
 class FanotifyGroup {
   public:
     /// permission without CAP_SYS_ADMIN, not_found (ENOSYS) where the kernel has no fanotify.
@@ -56,6 +56,15 @@ class FanotifyGroup {
     /// Drops every mark of that scope.
     Result<void> flush(MarkScope scope);
 
+    /// No permission event for this file any more, until it is written to (FAN_MARK_IGNORED_MASK; FAN_CLOSE_WRITE still
+    /// comes). False where the kernel refuses. It does nothing, and says so by nothing, where the file is open for
+    /// writing: look again afterwards. One thread, like the rest of what follows.
+    bool ignore(int file_fd);
+    void ask_again(int file_fd);
+    void ask_about_everything();
+    /// False where an ignored file's inode stays in memory (before 5.19). Known after the first ignore().
+    bool ignores_are_evictable() const;
+
     int fd() const { return group_.get(); }
 
     /// Tried on the given directory, whose file system is marked for a moment.
@@ -65,6 +74,7 @@ class FanotifyGroup {
     bool can_mark(unsigned scope, std::uint64_t mask, int directory_fd);
     explicit FanotifyGroup(UniqueFd group) : group_(std::move(group)) {}
     UniqueFd group_;
+    std::size_t ignore_kind_ = 0; ///< the newest that this kernel takes
 };
 
 } // namespace picket::watch

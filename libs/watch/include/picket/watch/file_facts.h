@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <picket/base/clock.h>
@@ -30,6 +31,8 @@ enum class FilesystemKind {
     opaque,  ///< network, FUSE, unknown: never cached
 };
 FilesystemKind filesystem_kind(std::uint64_t statfs_magic);
+
+FileKey key_of(const struct stat& status);
 
 struct FileFacts {
     FileKey key;

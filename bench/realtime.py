@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""What real-time protection costs: the same work native, under Picket and under clamonacc, in turns; and scans on demand
+beside clamdscan's. Writes the JSON named by its argument and prints the table; with --document also docs/performance.md."""
+
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/integration"))
+sys.path.insert(0, os.path.dirname(__file__))
+import peers  # noqa: E402
+from picket_world import DEFINITIONS, World, wait_for  # noqa: E402
+
+LATENCY = os.path.abspath(os.environ["PICKET_OPEN_LATENCY"])
+ROUNDS = int(os.environ.get("PICKET_BENCH_ROUNDS", "5"))
+FILES = 1195  # as many as the peers were first measured with
+SOURCES = 50
+
+
+def run(*command, cwd=None):
+    subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+def seconds(action):
+    start = time.monotonic()
+    action()
+    return time.monotonic() - start
+
+
+def fill(directory):
+    """Files of the system, root's alone to write; a repository; a program in C."""
+    files = os.path.join(directory, "files")
+    os.makedirs(files)
+    count = 0
+    for path, folders, names in os.walk("/usr/include"):
+        folders.sort()
+        for name in sorted(names):
+            source = os.path.join(path, name)
+            if count < FILES and os.path.isfile(source) and os.path.getsize(source) > 0:
+                shutil.copy(source, os.path.join(files, f"{count:04}-{name}"))
+                count += 1
+    project = os.path.join(directory, "project")
+    os.makedirs(project)
+    rules = ["all: " + " ".join(f"{i}.o" for i in range(SOURCES))]
+    for i in range(SOURCES):
+        with open(os.path.join(project, f"{i}.c"), "w", encoding="ascii") as file:
+            file.write("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" +
+                       "".join(f"int f{i}_{n}(int x) {{ return x * {n} + (int)strlen(\"{n}\"); }}\n" for n in range(200)))
+        rules.append(f"{i}.o: {i}.c\n\tcc -O1 -c {i}.c -o {i}.o")
+    with open(os.path.join(project, "Makefile"), "w", encoding="ascii") as file:
+        file.write("\n".join(rules) + "\n")
+    run("git", "init", "-q", cwd=project)
+    run("git", "add", ".", cwd=project)
+
+
+class Work:
+    """What is measured in one directory; every figure is in seconds, but for the latencies."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def latency(self, rounds):
+        made = subprocess.run([LATENCY, os.path.join(self.directory, "files"), str(rounds)], check=True, stdout=subprocess.PIPE)
+        return json.loads(made.stdout)
+
+    def cat(self):
+        run("find", os.path.join(self.directory, "files"), "-type", "f", "-exec", "cat", "{}", ";")
+
+    def tar(self):
+        run("sh", "-c", "tar c files | cat >/dev/null", cwd=self.directory)
+
+    def status(self):
+        run("git", "status", "--short", cwd=os.path.join(self.directory, "project"))
+
+    def make(self):
+        run("make", "-B", "-j2", cwd=os.path.join(self.directory, "project"))
+
+    def measure(self, with_make):
+        results = {"open_first": self.latency(1), "cat_first": seconds(self.cat), "open_warm": self.latency(5),
+                   "cat_warm": seconds(self.cat), "tar_warm": seconds(self.tar)}
+        self.status()
+        results["git_status_warm"] = seconds(self.status)
+        if with_make:
+            self.make()
+            results["make_warm"] = seconds(self.make)
+        return results
+
+
+def memory_kb(pid, field="Pss"):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field + ":"))
+
+
+def tree(pid):
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE, check=False).stdout.split()
+    return [pid] + [p for child in children for p in tree(int(child))]
+
+
+def native(place):
+    directory = os.path.join(place, "native")
+    os.makedirs(directory)
+    fill(directory)
+    try:
+        return Work(directory).measure(True)
+    finally:
+        shutil.rmtree(directory)
+
+
+def with_picket(_):
+    world = World()
+    try:
+        fill(world.watched)
+        time.sleep(1)  # so old that a verdict is remembered
+        results = Work(world.watched).measure(True)
+        results["statistics"] = world.health()["statistics"]
+        results["memory_kb"] = sum(memory_kb(pid) for name in ("gate", "guard", "engine")
+                                   for pid in tree(world.processes[name].pid))
+        return results
+    finally:
+        world.close()
+
+
+def with_clamonacc(place):
+    directory = os.path.join(place, "clam")
+    os.makedirs(directory)
+    clam = None
+    try:
+        clam = peers.Clam(os.path.join(place, "clamd"), DEFINITIONS, directory)
+        fill(directory)
+        time.sleep(1)
+        results = Work(directory).measure(True)
+        results["memory_kb"] = sum(memory_kb(process.pid) for process in clam.processes)
+        return results
+    finally:
+        if clam is not None:
+            clam.close()
+        shutil.rmtree(directory)
+
+
+def processor_seconds(pids):
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        ticks += sum(int(fields[i]) for i in (11, 12, 13, 14))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def on_demand(with_peer):
+    """The same tree scanned first and again: by Picket through its verbs, by clamdscan --multiscan."""
+    results = {}
+    world = World()
+    try:
+        fill(world.watched)
+        time.sleep(1)
+        pids = [pid for name in ("gate", "engine") for pid in tree(world.processes[name].pid)]
+
+        def scan():
+            run(os.path.join(os.environ["PICKET_BIN"], "picket"), "scan", "custom", "--path", world.watched, "--socket",
+                world.socket_path("control"))
+
+        before = processor_seconds(pids)
+        world.write_profile({"antivirusEngine": {"enforcementLevel": "on_demand"}})
+        wait_for(lambda: world.health()["enforcement_level"] == "on_demand", "the profile")
+        results["scan_first"] = seconds(scan)
+        results["scan_first_cpu"] = processor_seconds(pids) - before
+        results["scan_repeat"] = seconds(scan)
+        if with_peer:
+            clam = peers.Clam(os.path.join(world.base, "clamd"), DEFINITIONS)
+            try:
+                before = processor_seconds([clam.clamd])
+                results["clamdscan_first"] = seconds(lambda: clam.scan(world.watched))
+                results["clamdscan_first_cpu"] = processor_seconds([clam.clamd]) - before
+                results["clamdscan_repeat"] = seconds(lambda: clam.scan(world.watched))
+            finally:
+                clam.close()
+    finally:
+        world.close()
+    return results
+
+
+def median_of(rounds):
+    merged = {}
+    for key in rounds[0]:
+        values = [round_[key] for round_ in rounds]
+        if isinstance(values[0], dict):
+            merged[key] = {name: statistics.median(value[name] for value in values) for name in values[0]}
+        else:
+            merged[key] = statistics.median(values)
+    return merged
+
+
+def measure():
+    place = f"/dev/shm/picket-bench-{os.getpid()}"
+    has_peers = peers.fetch()
+    runs = {"native": native, "picket": with_picket}
+    if has_peers:
+        runs["clamonacc"] = with_clamonacc
+    rounds = {name: [] for name in runs}
+    scans = []
+    os.makedirs(place)
+    try:
+        for i in range(ROUNDS):
+            print(f"round {i + 1} of {ROUNDS}", file=sys.stderr)
+            for name in list(runs)[i % len(runs):] + list(runs)[:i % len(runs)]:
+                rounds[name].append(runs[name](place))
+            scans.append(on_demand(has_peers))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return {"machine": f"{os.cpu_count()} processors, Linux {platform.release()}", "rounds": ROUNDS, "files": FILES,
+            "load": os.getloadavg()[2], "results": {name: median_of(made) for name, made in rounds.items()},
+            "on_demand": median_of(scans), "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+
+
+ROWS = [("open() first, p50 µs", "open_first", "p50_ns", 1000), ("open() first, p99 µs", "open_first", "p99_ns", 1000),
+        ("open() warm, p50 µs", "open_warm", "p50_ns", 1000), ("open() warm, p99 µs", "open_warm", "p99_ns", 1000),
+        ("find -exec cat, after a first pass, ms", "cat_first", None, 0.001), ("find -exec cat, warm, ms", "cat_warm", None, 0.001),
+        ("tar c, warm, ms", "tar_warm", None, 0.001), ("git status, warm, ms", "git_status_warm", None, 0.001),
+        ("make -B -j2, warm, s", "make_warm", None, 1), ("memory (PSS), MB", "memory_kb", None, 1024)]
+SCANS = [("first", "scan_first", "clamdscan_first"), ("first, processor time", "scan_first_cpu", "clamdscan_first_cpu"),
+         ("repeat", "scan_repeat", "clamdscan_repeat")]
+
+
+def table(result):
+    names = list(result["results"])
+    lines = ["| | " + " | ".join(names) + " | " + " | ".join(f"{name} ÷ native" for name in names[1:]) + " |",
+             "|---|" + "---:|" * (2 * len(names) - 1)]
+    for label, key, part, unit in ROWS:
+        values = [result["results"][name].get(key) for name in names]
+        values = [value[part] if part and value else value for value in values]
+        shown = ["–" if value is None else f"{value / unit:.1f}" for value in values]
+        ratios = ["–" if not values[0] or value is None else f"{value / values[0]:.2f}" for value in values[1:]]
+        lines.append(f"| {label} | " + " | ".join(shown) + " | " + " | ".join(ratios) + " |")
+    return lines
+
+
+def scan_table(result):
+    scans = result["on_demand"]
+    lines = ["| on demand, s | picket scan | clamdscan --multiscan | clamdscan ÷ picket |", "|---|---:|---:|---:|"]
+    for label, ours, theirs in SCANS:
+        other = scans.get(theirs)
+        lines.append(f"| {label} | {scans[ours]:.3f} | " + (f"{other:.3f} | {other / max(scans[ours], 1e-6):.1f} |" if other is not None else "– | – |"))
+    return lines
+
+
+def main():
+    document = "--document" in sys.argv
+    output = [argument for argument in sys.argv[1:] if argument != "--document"][0]
+    result = measure()
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=1)
+    text = "\n".join([f"{result['machine']}; medians of {result['rounds']} rounds, each tool in turn.", ""] +
+                     table(result) + [""] + scan_table(result)) + "\n"
+    print(text)
+    if document:
+        with open("docs/performance.md", encoding="utf-8") as file:
+            page = file.read()
+        begin, end = "<!-- ./dev bench realtime: begin -->\n", "<!-- ./dev bench realtime: end -->\n"
+        head, tail = page.split(begin)[0], page.split(end)[1]
+        with open("docs/performance.md", "w", encoding="utf-8") as file:
+            file.write(head + begin + text + end + tail)
+
+
+if __name__ == "__main__":
+    main()
