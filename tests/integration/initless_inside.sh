@@ -9,7 +9,7 @@ healthy() { picket health; }
 kill_and_await() {
   pkill "-$1" -x "$2"
   sleep 0.3
-  wait_until 15 healthy
+  wait_until 60 healthy
 }
 
 check_code 0 "check passes" /root/picket-installer check

@@ -39,7 +39,7 @@ check_code 0 "then the test file can be opened" eicar_opens
 check_contains "health says so" "$(in_host picket health --output json)" '"real_time_protection_enabled":false'
 check "it is switched on again" in_host picket config real-time-protection --value enabled
 protected() { in_host picket health --field real_time_protection_active | grep -qx true; }
-check "and protects again" wait_until 15 protected
+check "and protects again" wait_until 60 protected
 in_host systemctl stop load.service
 check_code 1 "the test file is denied again" eicar_opens
 
@@ -60,10 +60,10 @@ check_contains "what is no secret is in it" "$(in_host cat /root/unpacked/picket
 # picket.off: the kernel's command line is the machine's own, so a file stands in its place.
 in_host sh -c 'printf "%s picket.off\n" "$(cat /proc/cmdline)" >/run/cmdline && mount --bind /run/cmdline /proc/cmdline && systemctl restart picketd'
 switched_off() { in_host picket health --output json | grep -q switched_off; }
-check "with picket.off on the kernel's command line the gate stays off" wait_until 15 switched_off
+check "with picket.off on the kernel's command line the gate stays off" wait_until 60 switched_off
 check_code 0 "and every open succeeds" eicar_opens
 in_host sh -c 'umount /proc/cmdline && systemctl restart picketd'
-check "without it the host is protected again" wait_until 15 protected
+check "without it the host is protected again" wait_until 60 protected
 
 # A host whose engine cannot start boots, lets root in, and says what is wrong.
 in_host sh -c 'chmod 000 /usr/libexec/picket/picket-engine && rm -f /var/lib/picket/definitions/current'

@@ -42,10 +42,10 @@ check_equal "and changes nothing by that" "$(in_host sh -c 'getent passwd picket
 check_code 3 "nor starts anything" active
 
 check "the service starts" in_host systemctl start picket.target
-check "and runs" wait_until 10 active
+check "and runs" wait_until 60 active
 pid=$(main_pid picketd.service)
 check "an upgrade of a running one succeeds" dpkg_in_host -i /root/picket.deb
-check "and it runs afterwards" wait_until 10 active
+check "and it runs afterwards" wait_until 60 active
 check "as a new process of the new package" test "$(main_pid picketd.service)" != "$pid"
 pid=$(main_pid picketd.service)
 in_host sh -c 'printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d'

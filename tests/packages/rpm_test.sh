@@ -79,7 +79,7 @@ fcntl.lockf(file, fcntl.LOCK_EX)
 open("/run/lock-is-held", "w").close()
 time.sleep(600)'
 in_host systemd-run --quiet --unit=held-lock python3 -c "$hold_lock"
-check "somebody else holds rpm's lock" wait_until 10 in_host test -e /run/lock-is-held
+check "somebody else holds rpm's lock" wait_until 60 in_host test -e /run/lock-is-held
 check_code 27 "then nothing is removed" in_host picket-installer uninstall --lock-timeout 1
 check_code 27 "nor installed" install --lock-timeout 1
 check_contains "and it is said who holds it" "$OUTPUT" "/var/lib/rpm/.rpm.lock"
@@ -132,10 +132,10 @@ check_code 3 "and starts nothing" active
 check_equal "a user that was there keeps its number" "$(in_host id -u picket-engine) $(in_host id -g picket-engine)" "789 790"
 check "every folder is there with its mode, owned by root" host_has_rows folder
 check "the service starts" in_host systemctl start picket.target
-check "and runs" wait_until 10 active
+check "and runs" wait_until 60 active
 pid=$(main_pid picketd.service)
 check "an upgrade of a running one succeeds" rpm_in_host -U --replacepkgs /root/picket.rpm
-check "and it runs afterwards" wait_until 10 active
+check "and it runs afterwards" wait_until 60 active
 check "as a new process of the new package" test "$(main_pid picketd.service)" != "$pid"
 
 in_host sh -c 'echo {} >/etc/picket/onboarding.json; echo x >/var/lib/picket/state.db; mkdir /root/elsewhere; echo x >/root/elsewhere/1.data

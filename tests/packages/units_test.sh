@@ -39,7 +39,7 @@ namespace_of() { in_host readlink "/proc/$1/ns/$2"; }
 
 check_equal "systemd understands every line of the units" "$(in_host sh -c 'systemd-analyze verify --man=no picket.target picketd.service picket-engine.service picket-guard.service picket-remedy.socket 2>&1 | grep -i picket')" ""
 for unit in picketd picket-engine picket-guard; do
-  check "$unit starts" wait_until 15 in_host systemctl is-active "$unit.service"
+  check "$unit starts" wait_until 60 in_host systemctl is-active "$unit.service"
 done
 gate=$(main_pid picketd.service)
 check_equal "the gate has the host's mounts" "$(namespace_of "$gate" mnt)" "$(namespace_of 1 mnt)"
@@ -55,7 +55,7 @@ comes_back_from_kill() {
   pid=$(main_pid "$unit")
   in_host kill -KILL "$pid"
   # Not the moment between the signal and systemd's notice of it, in which all looks well: another process.
-  wait_until 15 in_host sh -c "systemctl is-active $unit && [ \$(systemctl show -p MainPID --value $unit) != $pid ]"
+  wait_until 60 in_host sh -c "systemctl is-active $unit && [ \$(systemctl show -p MainPID --value $unit) != $pid ]"
 }
 
 for unit in picketd picket-engine picket-guard; do
