@@ -116,7 +116,7 @@ RpcResult Verbs::quarantine_resume(RpcRequest&) {
         event.reason = "administrator";
         ports_.aftermath.record(event);
         // What was left where it is shall be judged, and moved, when it is opened next.
-        ports_.gate.post([](gate::Gate& gate, EngineLink&) { gate.flush_cache(); });
+        ports_.gate.post([](gate::Gate& gate, EngineLink&) { gate.forget_verdicts(); });
     }
     return {Json{{"changed", changed}}, {}};
 }
