@@ -5,12 +5,14 @@ import base64
 import ctypes
 import errno
 import json
+import mmap
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -211,6 +213,66 @@ class Protected(unittest.TestCase):
         for client in [*mute, silent, big]:
             client.close()
         self.assertIn("healthy", self.world.health())
+
+    def events_of(self, action):
+        before = self.world.health()["statistics"]["events"]
+        action()
+        time.sleep(0.1)  # the published counters are some hundredths of a second old
+        return self.world.health()["statistics"]["events"] - before
+
+    def make_warm(self, path):
+        """Opened until the kernel asks no more."""
+        wait_for(lambda: self.events_of(lambda: self.world.open_errno(path)) == 0, "no question about " + path)
+
+    def test_the_kernel_asks_no_more_about_a_clean_file_of_root_until_it_is_written(self):
+        ways = {
+            "write": lambda path: self.rewrite(path, os.O_WRONLY, lambda fd: os.pwrite(fd, eicar(), 0)),
+            "truncate": lambda path: self.rewrite(path, os.O_WRONLY | os.O_TRUNC, lambda fd: os.write(fd, eicar())),
+            "sendfile": lambda path: self.rewrite(path, os.O_WRONLY, self.send_eicar),
+            "mmap": lambda path: self.rewrite(path, os.O_RDWR, self.map_eicar),
+        }
+        for name, way in ways.items():
+            with self.subTest(name):
+                path = self.world.path("system-" + name)
+                self.world.write("system-" + name, b"c" * len(eicar()))
+                self.make_warm(path)
+                self.assertEqual(self.world.open_errno(path), 0)
+                way(path)
+                self.assertIn(wait_for(lambda path=path: self.world.open_errno(path), "a denied open"), (errno.EPERM, errno.ENOENT))
+        statistics = self.world.health()["statistics"]
+        self.assertGreaterEqual(statistics["ignore_marks"], len(ways))
+
+    @staticmethod
+    def rewrite(path, flags, fill):
+        fd = os.open(path, flags)
+        try:
+            fill(fd)
+        finally:
+            os.close(fd)
+
+    @staticmethod
+    def send_eicar(fd):
+        with tempfile.TemporaryFile() as source:
+            source.write(eicar())
+            source.flush()
+            os.sendfile(fd, source.fileno(), 0, len(eicar()))
+
+    @staticmethod
+    def map_eicar(fd):
+        with mmap.mmap(fd, len(eicar())) as mapping:
+            mapping[:] = eicar()
+
+    def test_new_definitions_take_effect_behind_an_open_that_the_old_verdict_answers(self):
+        path = self.world.path("known-later")
+        self.world.write("known-later", b"only the next definitions know this text")
+        self.make_warm(path)
+        target = self.world._definitions("g2")
+        with open(os.path.join(target, "later.ndb"), "w", encoding="ascii") as file:
+            file.write("Picket.Test.Later:0:*:" + b"only the next definitions know this text".hex() + "\n")
+        self.world.point_definitions("g1")
+        self.world.point_definitions("g2")
+        wait_for(lambda: self.world.health()["definitions_version"] == "g2", "the new definitions")
+        self.assertIn(wait_for(lambda: self.world.open_errno(path), "a denied open"), (errno.EPERM, errno.ENOENT))
 
     def test_fifty_openers_of_one_cold_file(self):
         self.world.write("shared", os.urandom(1 << 20))
