@@ -42,7 +42,7 @@ step() {
   local name=$1 log=$root/log/$1.log start=$SECONDS
   [ ! -e "$root/done/$name" ] || return 0
   printf 'portable build: %-9s' "$name" >&2
-  if ! (set -e; run_step "$name") >"$log" 2>&1; then
+  if ! (set -e; cd "$work"; run_step "$name") >"$log" 2>&1; then
     printf ' failed\n' >&2
     tail -n 40 "$log" >&2
     die "$name could not be built; all that it said is in $log"
