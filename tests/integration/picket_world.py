@@ -29,14 +29,14 @@ def eicar():
 
 
 def wait_for(condition, what, timeout=TIMEOUT):
-    """Polls until `condition` gives something true; fails loudly after the bound."""
+    """Polls until `condition` gives something true; fails loudly after the bound. `what` may be a function that says more."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout:.0f} s: {what}")
+            raise AssertionError(f"not within {timeout:.0f} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 

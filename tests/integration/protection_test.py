@@ -362,7 +362,8 @@ class Events(unittest.TestCase):
         def path_of(event):
             return base64.b64decode(event["path_b64"]) if "path_b64" in event else event["path"].encode()
 
-        events = wait_for(lambda: (lambda e: e if len(e) == len(paths) else None)(self.world.events("threat.detected")), "the events")
+        events = wait_for(lambda: (lambda e: e if len(e) == len(paths) else None)(self.world.events("threat.detected")),
+                          lambda: f"{len(paths)} events, but: {self.world.events()}")
         self.assertEqual([path_of(event) for event in events], paths)
         for event in events:
             self.assertEqual(event["event_id"], f"{self.world.health()['machine_id']}-{event['sequence']}")
