@@ -10,7 +10,7 @@ packaging/portable/build.sh --needed || skip "the glibc 2.17 of the portable bui
 prefix=$(packaging/portable/build.sh)
 
 unpack_shipped
-mkdir -p "$shipped/lib64" "$shipped/lib" "$shipped/proc" "$shipped/dev" "$shipped/tmp" "$shipped/root"
+mkdir -p "$shipped/lib64" "$shipped/lib" "$shipped/proc" "$shipped/dev" "$shipped"/tmp/{there,there_on_3_10}
 cp -a "$prefix"/sysroot/lib/{ld-*,libc.so*,libc-*,libm.so*,libm-*,libdl*,libpthread*,librt*,libresolv*} "$shipped/lib/"
 rmdir "$shipped/lib64" && ln -s lib "$shipped/lib64"
 mknod -m 666 "$shipped/dev/null" c 1 3
@@ -19,8 +19,8 @@ mknod -m 666 "$shipped/dev/urandom" c 1 9
 cp -r profiles "$shipped/tmp/profiles"
 check "the chroot holds the old glibc and nothing newer" test -e "$shipped/lib/libc-2.17.so" -a ! -e "$shipped/usr/lib/x86_64-linux-gnu"
 
-there() { env -i HOME=/root PATH=/usr/sbin:/usr/bin:/usr/libexec/picket chroot "$shipped" "$@"; }
-there_on_3_10() { env -i HOME=/root PATH=/usr/sbin:/usr/bin:/usr/libexec/picket python3 tests/integration/as_kernel_3_10.py chroot "$shipped" "$@"; }
+there() { env -i HOME=/tmp/there PATH=/usr/sbin:/usr/bin:/usr/libexec/picket chroot "$shipped" "$@"; }
+there_on_3_10() { env -i HOME=/tmp/there_on_3_10 PATH=/usr/sbin:/usr/bin:/usr/libexec/picket python3 tests/integration/as_kernel_3_10.py chroot "$shipped" "$@"; }
 
 for run in there there_on_3_10; do
   for program in /usr/bin/picket /usr/bin/picket-onboarding /usr/sbin/picket-installer /picket-installer; do
