@@ -25,7 +25,8 @@ try_release() {
   check_code 0 "$suite: install, from the bundle alone" in_host /root/picket-installer install --onboarding /root/acme.zip
   check_code 0 "$suite: the self-test passes" in_host picket selftest
   check_contains "$suite: health" "$(in_host picket health)" "healthy"
-  in_host sh -c 'a="X5O!P%@AP[4\PZX54(P^)7CC)7}$"; printf "%s%s" "$a" "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!\$H+H*" >/root/eicar & exec 9>>/root/eicar; wait; cat /root/eicar' >"$scratch/opened" 2>&1
+  # shellcheck disable=SC2016 # expanded in the host
+  in_host sh -c 'exec 9>/root/eicar; printf %s%s "X5O!P%@AP[4\PZX54(P^)7CC)7}\$" "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!\$H+H*" >&9; cat /root/eicar' >"$scratch/opened" 2>&1
   check_contains "$suite: EICAR is denied" "$(cat "$scratch/opened")" "Operation not permitted"
   check "$suite: and taken away" wait_until 60 in_host sh -c '! [ -e /root/eicar ]'
   check_code 0 "$suite: a second install" in_host /root/picket-installer install --onboarding /root/acme.zip --output json
