@@ -3,6 +3,7 @@
 
 #include <picket/model/exit_code.h>
 #include <picket/model/paths.h>
+#include <picket/sys/start.h>
 
 #include "context.h"
 #include "session.h"
@@ -34,6 +35,7 @@ int run(const std::vector<std::string>& arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
+    picket::sys::start_clean();
     std::vector<std::string> arguments =
         argc > 1 ? std::vector<std::string>(argv + 1, argv + argc) : std::vector<std::string>();
     if (arguments == std::vector<std::string>{"--version"})

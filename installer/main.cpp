@@ -15,6 +15,7 @@
 #include <picket/install/real_ports.h>
 #include <picket/install/session.h>
 #include <picket/release_keys/release_keys.h>
+#include <picket/sys/start.h>
 
 #include "arguments.h"
 #include "log_file.h"
@@ -145,6 +146,7 @@ int run(const std::vector<std::string>& arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
+    sys::start_clean();
     catch_stop_requests();
     umask(022);
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);

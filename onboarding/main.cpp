@@ -6,6 +6,7 @@
 #include <picket/base/text.h>
 #include <picket/command_line/output.h>
 #include <picket/model/exit_code.h>
+#include <picket/sys/start.h>
 
 #include "context.h"
 
@@ -67,6 +68,7 @@ int show(const Context& context, std::string_view kind, const data::Json& data,
 
 int main(int argc, char** argv) {
     using namespace picket;
+    sys::start_clean({"HOME", "XDG_CONFIG_HOME"});
     const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     try {
         if (arguments == std::vector<std::string>{"--version"}) {

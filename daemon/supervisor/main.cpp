@@ -7,6 +7,7 @@
 #include <common/usage.h>
 #include <fmt/format.h>
 #include <picket/model/paths.h>
+#include <picket/sys/start.h>
 
 #include "instance.h"
 #include "supervisor.h"
@@ -92,6 +93,7 @@ int stop_other() {
 } // namespace
 
 int main(int argc, char** argv) {
+    sys::start_clean();
     if (const auto answered = daemon::answer_version_or_help(argc, argv, "picket-supervisor", kUsage))
         return *answered;
     const auto arguments = parse(argc, argv);

@@ -3,6 +3,7 @@
 #include <picket/install/files.h>
 #include <picket/install/known_files.h>
 #include <picket/install/session.h>
+#include <picket/model/paths.h>
 
 /// The verbs that take something in: what they are given is opened and verified before anything is planned.
 namespace picket::install {
@@ -43,10 +44,12 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
         return;
     (void)remove_known(ports_.root, working_files()); // of a killed run; no transaction is open here
     checks.bundle.emplace();
-    if (const auto made = ports_.root.make_directories(files::kIncoming, 0700); !made) {
-        checks.bundle->failure = failure_from(InstallerExit::installation_failed, made.error());
-        return;
-    }
+    // Each by itself: a folder that is only on the way to another one gets 0755, and the package leaves what it finds.
+    for (const char* directory : {paths::kInstallDirectory, files::kIncoming})
+        if (const auto made = ports_.root.make_directories(directory, 0700); !made) {
+            checks.bundle->failure = failure_from(InstallerExit::installation_failed, made.error());
+            return;
+        }
     auto material = ports_.trust.open_bundle(request.bundle);
     if (!material) {
         checks.bundle->failure = failure_from(InstallerExit::bundle_refused, material.error());
