@@ -50,6 +50,15 @@ put_reference() {
   if [ "$1" = manual ]; then put_packed "$2" "$4" <"$work/reference"; else put "$2" "$work/reference" "$4"; fi
 }
 
+# put_policy MODE MODULE DESTINATION
+put_policy() {
+  if [ ! -d "$work/selinux" ]; then
+    mkdir "$work/selinux"
+    "$top/packaging/selinux/compile.sh" "$work/selinux"
+  fi
+  put "$1" "$work/selinux/$2.pp" "$3"
+}
+
 # put_rows deb|rpm
 put_rows() {
   local kind mode source destination
@@ -66,6 +75,7 @@ put_rows() {
         expand_script "$top/$source" >"$work/script"
         put "$mode" "$work/script" "$destination"
         ;;
+      policy) put_policy "$mode" "$source" "$destination" ;;
       manual | bash | zsh) put_reference "$kind" "$mode" "$source" "$destination" ;;
       optional) [ ! -e "$top/$source" ] || put "$mode" "$top/$source" "$destination" ;;
       folder) install -d -m "$mode" "$root$destination" ;;

@@ -30,7 +30,7 @@ dependencies() {
   fi
   mkdir -p "$work/debian"
   printf 'Source: picket\nPackage: picket\nArchitecture: any\n' >"$work/debian/control"
-  if ! (cd "$work" && dpkg-shlibdeps -O "$root"/usr/bin/* "$root"/usr/sbin/* "$root"/usr/libexec/picket/*) \
+  if ! (cd "$work" && dpkg-shlibdeps -O "$root"/usr/bin/* "$root"/usr/sbin/* "$root"/usr/libexec/picket/picket-*) \
     >"$work/substvars" 2>"$work/shlibdeps.log"; then
     cat "$work/shlibdeps.log" >&2
     return 1

@@ -28,7 +28,7 @@ ours_before=$(ours_left)
 lab_push "$HOST" "$deb" /root/picket.deb
 
 check "it installs" dpkg_in_host -i /root/picket.deb
-check "every program and file is there with its mode, owned by root" host_has_rows program file packed manual bash zsh
+check "every program and file is there with its mode, owned by root" host_has_rows program file policy packed manual bash zsh
 check "every folder is there with its mode, owned by root" host_has_rows folder
 check_equal "the engine's user has no home and no shell" "$(in_host getent passwd picket-engine | cut -d: -f6,7)" /nonexistent:/usr/sbin/nologin
 check_code 3 "a fresh install starts nothing" active

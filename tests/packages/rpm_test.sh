@@ -68,7 +68,7 @@ else
 fi
 check_equal "rpm knows it" "$(rpm_in_host -q picket 2>/dev/null)" "$(metadata '%{NVRA}')"
 check_equal "and finds every file as it was packed" "$(rpm_in_host -V --nomtime picket 2>/dev/null)" ""
-check "every program and file is there with its mode, owned by root" host_has_rows program file packed script manual bash zsh
+check "every program and file is there with its mode, owned by root" host_has_rows program file policy packed script manual bash zsh
 check "it protects" in_host picket-installer selftest
 check_code 0 "a second install succeeds" install --output json
 check_contains "and changes nothing" "$OUTPUT" '"changed":false'
