@@ -102,6 +102,7 @@ Result<Distribution> parse_line(const data::Json& line) {
     distribution.minimum_text = PICKET_TRY(data::get_string(line, "minimum"));
     distribution.minimum = PICKET_TRY(version_of("minimum", distribution.minimum_text));
     distribution.known = PICKET_TRY(versions_of(line, "known"));
+    distribution.known_texts = data::strings_of(data::member(line, "known"));
     distribution.too_old = PICKET_TRY(versions_of(line, "too_old"));
     distribution.minor_files = data::strings_of(data::member(line, "minor_files"));
     for (const std::string& word : data::strings_of(data::member(line, "like")))

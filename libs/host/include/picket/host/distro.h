@@ -31,6 +31,7 @@ struct Distribution {
     DistroVersion minimum;
     std::string minimum_text; ///< as written: 16.04 is not 16.4
     std::vector<DistroVersion> known;
+    std::vector<std::string> known_texts; ///< the same as written
     std::vector<DistroVersion> too_old;
     std::vector<std::string> minor_files;
     bool rolling = false;
