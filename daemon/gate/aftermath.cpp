@@ -141,8 +141,8 @@ void Aftermath::on_detection(gate::Outcome&& outcome) {
 std::optional<Aftermath::Refusal> Aftermath::refusal_of(const gate::Outcome& outcome) {
     if (outcome.origin == EventOrigin::selftest)
         return std::nullopt;
-    if (const std::string package = ports_.packages.find(outcome.path, outcome.file.get()); !package.empty())
-        return Refusal{"package_file", fmt::format("an unchanged file of the package {}", package)};
+    if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.get()); !why.empty())
+        return Refusal{"package_file", why};
     const unsigned maximum = ports_.policy.policy()->quarantine_maximum_per_minute;
     const Brake::Answer answer = ports_.brake.ask(maximum);
     if (answer == Brake::Answer::go)

@@ -260,7 +260,7 @@ Result<void> App::start_aftermath() {
     p.gate->post([any = p.allowances->any()](gate::Gate& gate, EngineLink&) { gate.set_has_allowances(any); });
     p.remedy = std::make_unique<RemedyClient>(socket_path(paths::kRemedySocket));
     p.brake = std::make_unique<Brake>(*p.store, p.clock);
-    p.packages = std::make_unique<PackageGuard>(sys::package_files_of(*p.root));
+    p.packages = std::make_unique<PackageGuard>(package_records_of(*p.root, *p.remedy));
     p.aftermath =
         std::make_unique<Aftermath>(Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances, *p.remedy,
                                                      p.selftests, *p.policy, *p.brake, *p.packages, p.clock});

@@ -2,8 +2,11 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <picket/sys/package_files.h>
+
+#include "remedy_client.h"
 
 namespace picket::daemon {
 
@@ -11,16 +14,19 @@ namespace picket::daemon {
 /// wrong and not the file, and moving it may end the host. find() belongs to one thread, which nobody waits for.
 class PackageGuard {
   public:
-    /// `files` may be null: then there are no such files.
-    explicit PackageGuard(std::unique_ptr<sys::PackageFiles> files) : files_(std::move(files)) {}
+    explicit PackageGuard(std::vector<std::unique_ptr<sys::PackageFiles>> records) : records_(std::move(records)) {}
 
-    /// The package whose unchanged file this is, counted; "" where it is none, was changed, or cannot be compared.
-    std::string find(const std::string& path, int file);
+    /// Why this file stays: it is the unchanged file of a package, or one below a system folder while the records
+    /// cannot be read; counted. "" where it is none, was changed, or cannot be compared.
+    std::string why_it_stays(const std::string& path, int file);
     std::uint64_t found() const { return found_.load(); }
 
   private:
-    std::unique_ptr<sys::PackageFiles> files_;
+    std::vector<std::unique_ptr<sys::PackageFiles>> records_;
     std::atomic<std::uint64_t> found_{0};
 };
+
+/// What this host has: dpkg's records are read here, rpm's by remedy, which may start rpm. Both must outlive it.
+std::vector<std::unique_ptr<sys::PackageFiles>> package_records_of(const sys::Root& root, const RemedyClient& remedy);
 
 } // namespace picket::daemon

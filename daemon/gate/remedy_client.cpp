@@ -73,6 +73,18 @@ Result<void> RemedyClient::remove(const std::string& quarantine_id) const {
     return {};
 }
 
+Result<std::optional<sys::PackageFileRecord>> RemedyClient::package_file(std::string_view path) const {
+    data::Json request{{"op", "package_file"}};
+    data::set_path(request, "path", std::string(path));
+    const data::Json answer = PICKET_TRY(ask(request));
+    if (!data::bool_or(answer, "found", false))
+        return std::optional<sys::PackageFileRecord>{};
+    const bool sha256 = data::string_or(answer, "digest_kind", "") == "sha256";
+    return std::optional(sys::PackageFileRecord{data::string_or(answer, "package", "?"),
+                                                sha256 ? sys::RecordedDigestKind::sha256 : sys::RecordedDigestKind::md5,
+                                                data::string_or(answer, "digest", "")});
+}
+
 Result<data::Json> RemedyClient::find(const std::string& quarantine_id) const {
     const data::Json answer = PICKET_TRY(ask({{"op", "list"}, {"quarantine_id", quarantine_id}}));
     const data::Json& items = data::member(answer, "items");

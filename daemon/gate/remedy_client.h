@@ -1,8 +1,10 @@
 #pragma once
+#include <optional>
 #include <string>
 
 #include <picket/base/clock.h>
 #include <picket/data/json.h>
+#include <picket/sys/package_files.h>
 
 namespace picket::daemon {
 
@@ -36,6 +38,9 @@ class RemedyClient {
     Result<Restored> restore(const std::string& quarantine_id, const std::string& destination, bool overwrite) const;
     /// Drops one vault entry for good.
     Result<void> remove(const std::string& quarantine_id) const;
+    /// What the package manager's records say of a file, where they are not ours to read (rpm's); unavailable where
+    /// that cannot be told.
+    Result<std::optional<sys::PackageFileRecord>> package_file(std::string_view path) const;
     /// One entry; not_found.
     Result<data::Json> find(const std::string& quarantine_id) const;
     /// Every entry, page by page.

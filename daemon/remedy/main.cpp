@@ -115,13 +115,15 @@ Result<void> serve(const Arguments& arguments) {
                         "{} undone, {} undecided",
                         done.removals_finished, done.copies_dropped, done.restores_finished, done.restores_undone,
                         done.undecided));
+    const sys::Root packages_root = PICKET_TRY(sys::Root::open(arguments.root));
+    const auto packages = sys::rpm_files_of(packages_root);
     sys::notify_service_manager("READY=1");
     remedy::ServerOptions options;
     if (arguments.socket.empty())
         options.idle = kIdle;
     remedy::Server server(
         std::move(listening), stop.get(), clock,
-        [&](const ipc::Message& message) { return remedy::answer(vault, message); }, options);
+        [&](const ipc::Message& message) { return remedy::answer(vault, message, packages.get()); }, options);
     server.run();
     return {};
 }

@@ -65,6 +65,21 @@ Result<Json> remove(Vault& vault, const Json& parameters, const ipc::Message&) {
     return Json::object();
 }
 
+Result<Json> package_file(sys::PackageFiles* packages, const Json& parameters) {
+    const std::string path = data::path_of(parameters, "path");
+    if (!path.starts_with('/'))
+        return usage("package_file takes an absolute path");
+    const auto record = packages == nullptr ? std::nullopt : packages->find(path);
+    if (packages != nullptr && !packages->are_readable())
+        return Error(ErrorCode::unavailable, "the records of the package manager cannot be read");
+    if (!record)
+        return Json{{"found", false}};
+    return Json{{"found", true},
+                {"package", escape_for_display(record->package)},
+                {"digest_kind", record->digest_kind == sys::RecordedDigestKind::sha256 ? "sha256" : "md5"},
+                {"digest", record->digest}};
+}
+
 struct OperationRow {
     const char* name;
     Result<Json> (*run)(Vault&, const Json&, const ipc::Message&);
@@ -76,22 +91,24 @@ constexpr std::array<OperationRow, 4> kOperations{{
     {"list", list},
 }};
 
-Result<Json> dispatch(Vault& vault, const ipc::Message& message) {
+Result<Json> dispatch(Vault& vault, const ipc::Message& message, sys::PackageFiles* packages) {
     const Json request = PICKET_TRY(data::parse_json(message.content));
     if (!request.is_object())
         return usage("a request is one JSON object");
     const std::string name = PICKET_TRY(data::get_string(request, "op"));
+    if (name == "package_file")
+        return package_file(packages, request);
     for (const OperationRow& row : kOperations)
         if (name == row.name)
             return row.run(vault, request, message);
-    return usage(fmt::format("unknown op '{}': it is quarantine, restore, remove or list",
+    return usage(fmt::format("unknown op '{}': it is quarantine, restore, remove, list or package_file",
                              escape_for_display(name.substr(0, 64))));
 }
 
 } // namespace
 
-std::string answer(Vault& vault, const ipc::Message& request) {
-    auto result = dispatch(vault, request);
+std::string answer(Vault& vault, const ipc::Message& request, sys::PackageFiles* packages) {
+    auto result = dispatch(vault, request, packages);
     if (!result) {
         const Json error{{"code", to_string(result.error().code())}, {"message", result.error().message()}};
         return data::to_text(Json{{"ok", false}, {"error", error}});

@@ -2,6 +2,7 @@
 #include <string>
 
 #include <picket/ipc/seqpacket.h>
+#include <picket/sys/package_files.h>
 
 #include "vault.h"
 
@@ -11,6 +12,7 @@ namespace picket::remedy {
 inline constexpr Bytes kListPage = kibibytes(128);
 
 /// The remedy protocol (docs/control-protocol.md): one request in, one answer out. Any input gets an answer.
-std::string answer(Vault& vault, const ipc::Message& request);
+/// `packages` is what package_file asks; null where the host has no such records.
+std::string answer(Vault& vault, const ipc::Message& request, sys::PackageFiles* packages = nullptr);
 
 } // namespace picket::remedy

@@ -1,7 +1,6 @@
 #include <picket/sys/package_files.h>
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <fcntl.h>
 #include <functional>
@@ -9,6 +8,8 @@
 #include <vector>
 
 #include <picket/base/text.h>
+
+#include "merged_usr.h"
 
 namespace picket::sys {
 namespace {
@@ -22,7 +23,6 @@ constexpr std::size_t kMaximumPackages = 50'000;
 constexpr std::size_t kMaximumRecords = 4'000'000;
 constexpr std::size_t kDigestDigits = 32;
 constexpr time_t kTimestampGrainSeconds = 2;
-constexpr std::array<std::string_view, 6> kMergedDirectories{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
 
 bool is_roots_alone(const struct stat& status) {
     return status.st_uid == 0 && (status.st_mode & 022) == 0;
@@ -61,7 +61,7 @@ class DpkgFiles final : public PackageFiles {
 
     std::optional<PackageFileRecord> find(std::string_view path) override {
         refresh();
-        const std::string wanted = unmerged(std::string(path));
+        const std::string wanted = usr_.unmerged(std::string(path));
         const auto [first, last] =
             std::equal_range(index_.begin(), index_.end(), Record{hash_(wanted), 0},
                              [](const Record& left, const Record& right) { return left.hash < right.hash; });
@@ -88,33 +88,14 @@ class DpkgFiles final : public PackageFiles {
         stamp_ = now;
         index_.clear();
         packages_.clear();
-        merged_.clear();
         diversions_.clear();
         if (!info || !S_ISDIR(info->st_mode) || !is_roots_alone(*info))
             return;
-        read_layout();
+        usr_ = MergedUsr(root_);
         read_diversions();
         read_packages();
         std::sort(index_.begin(), index_.end(), [](const Record& a, const Record& b) { return a.hash < b.hash; });
         index_.shrink_to_fit();
-    }
-
-    void read_layout() {
-        for (const std::string_view directory : kMergedDirectories)
-            if (const auto status = root_.status(directory); status && S_ISLNK(status->st_mode) && status->st_uid == 0)
-                merged_.emplace_back(directory);
-    }
-
-    /// The spelling that packages of before the merge have: one of the two has to be the one for both.
-    std::string unmerged(std::string path) const {
-        constexpr std::string_view kUsr = "/usr";
-        if (!path.starts_with(kUsr))
-            return path;
-        const std::string_view below = std::string_view(path).substr(kUsr.size());
-        for (const std::string& directory : merged_)
-            if (below.starts_with(directory) && below.substr(directory.size()).starts_with('/'))
-                return std::string(below);
-        return path;
     }
 
     std::string read_records(const std::string& path) const {
@@ -170,7 +151,7 @@ class DpkgFiles final : public PackageFiles {
     std::string place_of(const std::string& path, const std::string& stem) const {
         const auto diverted = diversions_.find(path);
         const bool applies = diverted != diversions_.end() && diverted->second.package != name_of(stem);
-        return unmerged(applies ? diverted->second.to : path);
+        return usr_.unmerged(applies ? diverted->second.to : path);
     }
 
     /// Also by the list of files: a package whose file another one has replaced keeps the digest and loses the line.
@@ -198,7 +179,7 @@ class DpkgFiles final : public PackageFiles {
     Stamp stamp_;
     std::vector<Record> index_; ///< sorted by hash
     std::vector<std::string> packages_;
-    std::vector<std::string> merged_; ///< of kMergedDirectories, those that are links into /usr
+    MergedUsr usr_;
     std::map<std::string, Diversion> diversions_;
 };
 

@@ -15,6 +15,8 @@ constexpr Milliseconds kQueryTimeout{30'000};
 
 std::unique_ptr<PackageManager> make_dpkg(std::string label);
 std::unique_ptr<PackageManager> make_rpm(const Root& root);
+/// "" where there is none.
+std::string rpm_database(const Root& root);
 
 /// The lines that say why, without the progress around them; at most 400 characters.
 std::string reason_of(const RunOutcome& outcome);

@@ -56,9 +56,14 @@ std::string_view to_string(PackageStatus status) {
     return "absent";
 }
 
+std::string rpm_database(const Root& root) {
+    const auto* found = std::find_if(kRpmDatabases.begin(), kRpmDatabases.end(),
+                                     [&root](const char* path) { return root.exists(path); });
+    return found == kRpmDatabases.end() ? std::string() : *found;
+}
+
 bool has_rpm_database(const Root& root) {
-    return std::any_of(kRpmDatabases.begin(), kRpmDatabases.end(),
-                       [&root](const char* path) { return root.exists(path); });
+    return !rpm_database(root).empty();
 }
 
 Result<std::unique_ptr<PackageManager>> package_manager_of(const Root& root, PackageSystem system) {

@@ -30,6 +30,34 @@ END
     rpm --initdb'
 }
 
+# el_build SPEC OUTPUT: builds OUTPUT/NAME.rpm
+el_build() {
+  HOME=$2 rpmbuild -bb --quiet --define "_topdir $2/rpmbuild" --define "_rpmdir $2" --define "_dbpath $2/rpmdb" \
+    --define '_build_name_fmt %%{NAME}.rpm' "$1" >"$2/rpmbuild.log" 2>&1 ||
+    { cat "$2/rpmbuild.log" >&2; return 1; }
+}
+
+# el_eicar OUTPUT: a package whose one file is the test virus, in two halves until it is built. Prints its path.
+el_eicar() {
+  cat >"$1/lab-eicar.spec" <<'END'
+Name: lab-eicar
+Version: 1
+Release: 1
+Summary: a package that definitions are wrong about
+License: none
+BuildArch: noarch
+AutoReqProv: no
+%description
+a package that definitions are wrong about
+%install
+mkdir -p %{buildroot}/usr/share/lab-eicar
+printf '%%s%%s' 'X5O!P%%@AP[4\PZX54(P^)7CC)7}$' 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*' >%{buildroot}/usr/share/lab-eicar/sample
+%files
+/usr/share/lab-eicar
+END
+  el_build "$1/lab-eicar.spec" "$1" && echo "$1/lab-eicar.rpm"
+}
+
 # el_libraries RPM OUTPUT: a package that owns up to what this Debian has and that package needs, as an EL host's own
 # packages would. Prints its path.
 el_libraries() {
@@ -39,8 +67,6 @@ el_libraries() {
     rpm -qp --requires "$needs" 2>/dev/null | grep -v '^rpmlib(' | sort -u | sed 's/^/Provides: /'
     printf '\n%%description\nwhat this host has\n\n%%files\n'
   } >"$output/lab-libraries.spec"
-  HOME=$output rpmbuild -bb --quiet --define "_topdir $output/rpmbuild" --define "_rpmdir $output" --define "_dbpath $output/rpmdb" \
-    --define '_build_name_fmt %%{NAME}.rpm' "$output/lab-libraries.spec" >"$output/rpmbuild.log" 2>&1 ||
-    { cat "$output/rpmbuild.log" >&2; return 1; }
+  el_build "$output/lab-libraries.spec" "$output" || return
   echo "$output/lab-libraries.rpm"
 }

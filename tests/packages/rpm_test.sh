@@ -51,6 +51,9 @@ check "the host can be made to look like RHEL's family" el_make
 libraries=$(el_libraries "$rpm" "$scratch") || exit 1
 lab_push "$HOST" "$rpm" /root/picket.rpm
 lab_push "$HOST" "$libraries" /root/lab-libraries.rpm
+eicar=$(el_eicar "$scratch") && lab_push "$HOST" "$eicar" /root/lab-eicar.rpm && rm -f "$eicar" || exit 1
+rpm_in_host -i /root/lab-eicar.rpm 2>/dev/null
+in_host rm /root/lab-eicar.rpm
 ours_before=$(ours_left)
 
 check_code 0 "a check finds the host fit" installer check
@@ -72,6 +75,21 @@ check "every program and file is there with its mode, owned by root" host_has_ro
 check "it protects" in_host picket-installer selftest
 check_code 0 "a second install succeeds" install --output json
 check_contains "and changes nothing" "$OUTPUT" '"changed":false'
+
+# What an installed package brought is the definitions' fault, and stays: rpm's records say so.
+refusals() { in_host sh -c 'picket event list --output json' | grep -o '"quarantine.refused"' | wc -l; }
+refused() { [ "$(refusals)" -gt 0 ]; }
+check_code 1 "a package's file with malware in it is denied" in_host cat /usr/share/lab-eicar/sample
+check "the refusal to move it is an event" wait_until 60 refused
+check_contains "that names the package" "$(in_host picket event list --output json)" "an unchanged file of the package lab-eicar"
+check "and the file stays" in_host test -e /usr/share/lab-eicar/sample
+in_host sh -c 'printf "%s%s" "$0" "$1" >/usr/share/lab-eicar/copy' 'X5O!P%@AP[4\PZX54(P^)7CC)7}$' 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
+check "the same content where no package has it is taken away" wait_until 60 in_host test ! -e /usr/share/lab-eicar/copy
+in_host sh -c 'chmod 666 /var/lib/rpm/rpmdb.sqlite; printf "%s%s" "$0" "$1" >/usr/share/lab-eicar/copy' 'X5O!P%@AP[4\PZX54(P^)7CC)7}$' 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
+unreadable() { in_host picket event list --output json | grep -q 'records of the package manager cannot be read'; }
+check "while rpm's records cannot be believed, what is below /usr stays" wait_until 60 unreadable
+check "and is there" in_host test -e /usr/share/lab-eicar/copy
+in_host sh -c 'chmod 644 /var/lib/rpm/rpmdb.sqlite; rm /usr/share/lab-eicar/copy'
 
 hold_lock='import fcntl, sys, time
 file = open("/var/lib/rpm/.rpm.lock", "r+")

@@ -28,9 +28,16 @@ class PackageFiles {
     /// `path` as the kernel names it; with a merged /usr, /bin/x and /usr/bin/x are one file. Nothing where no
     /// installed package has that file, or none has a digest of it (configuration files).
     virtual std::optional<PackageFileRecord> find(std::string_view path) = 0;
+    /// False where the records could not be read when they were asked last: what find() did not know may be recorded all
+    /// the same.
+    virtual bool are_readable() const { return true; }
 };
 
-/// The records of that tree's package manager; null where there is none that we can read. `root` must outlive it.
+/// dpkg's records of that tree; null where there are none. `root` must outlive it.
 std::unique_ptr<PackageFiles> package_files_of(const Root& root);
+/// rpm's; null where there are none. Its database has had three formats, so the tree's own rpm is asked: that starts a
+/// process, and is not for one that holds a fanotify group. No path is ever among rpm's arguments, it would expand
+/// macros in some.
+std::unique_ptr<PackageFiles> rpm_files_of(const Root& root);
 
 } // namespace picket::sys
