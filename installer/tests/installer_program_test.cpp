@@ -76,6 +76,27 @@ TEST_CASE("bad arguments are 2, with a fix, also as JSON") {
     }
 }
 
+TEST_CASE("what an error says of a file names it once") {
+    const std::string missing = "/nonexistent/acme.zip";
+    const std::string rubbish = "/tmp/picket-rubbish-" + std::to_string(getpid()) + ".zip";
+    std::ofstream(rubbish) << "PK no zip\n";
+    for (const std::string& file : {missing, rubbish})
+        for (const std::vector<std::string>& arguments :
+             std::vector<std::vector<std::string>>{{"check", "--onboarding", file},
+                                                   {"check", "--support-matrix", file},
+                                                   {"check", "--config", file},
+                                                   {"check", "--trust-key", file},
+                                                   {"check", "--log-file", file + "/x"},
+                                                   {"check", "--root", file}}) {
+            const auto outcome = installer(arguments);
+            const std::string said = outcome.error_output.substr(0, outcome.error_output.find('\n'));
+            INFO(said);
+            const auto first = said.find(file);
+            CHECK((first == std::string::npos || said.find(file, first + 1) == std::string::npos));
+        }
+    fs::remove(rubbish);
+}
+
 TEST_CASE("check speaks of every check, in text within 80 columns and in JSON") {
     const auto outcome = installer({"check", "--output", "json"});
     const auto report = json_of(outcome);

@@ -74,6 +74,20 @@ static ErrorCode code_of(int errno_value) {
     }
 }
 
+/// Whoever opened a file and whoever asked for that both name it: once is enough.
+static bool already_says(std::string_view message, std::string_view context) {
+    if (message.starts_with(context) && message.substr(context.size()).starts_with(": "))
+        return true;
+    if (!context.starts_with('/'))
+        return false;
+    for (auto at = message.find(context); at != std::string_view::npos; at = message.find(context, at + 1)) {
+        const std::string_view after = message.substr(at + context.size());
+        if ((at == 0 || message[at - 1] == ' ') && (after.empty() || after[0] == ':' || after[0] == ' '))
+            return true;
+    }
+    return false;
+}
+
 Error Error::from_errno(int errno_value, std::string_view what) {
     Error error(code_of(errno_value), fmt::format("{}: {}", what, std::strerror(errno_value)));
     error.errno_value_ = errno_value;
@@ -81,6 +95,8 @@ Error Error::from_errno(int errno_value, std::string_view what) {
 }
 
 Error Error::with_context(std::string_view context) const {
+    if (already_says(message_, context))
+        return *this;
     Error error = *this;
     error.message_ = fmt::format("{}: {}", context, message_);
     return error;

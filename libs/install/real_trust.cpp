@@ -46,7 +46,7 @@ class RealTrust final : public TrustPort {
             options.trusted_key = PICKET_TRY(crypto::PublicKey::parse(trusted_key));
         auto package = trust::open_onboarding_package(path, options);
         if (!package)
-            return package.error().with_context(escape_for_display(path));
+            return package.error();
         return OnboardingMaterial{
             package->organisation.id, package->organisation.name, package->document_text, package->enrolment_token,
             package->key.to_base64(), package->profiles,          package->tags};

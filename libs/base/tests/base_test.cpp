@@ -44,6 +44,16 @@ TEST_CASE("an Error from errno says what the caller does about it") {
     CHECK(Error::from_errno(EACCES, "open").code() == ErrorCode::permission);
 }
 
+TEST_CASE("a context that the message names already is not named again") {
+    CHECK(Error(ErrorCode::corrupt, "a.zip: not a zip").with_context("a.zip").message() == "a.zip: not a zip");
+    const Error opened = Error::from_errno(ENOENT, "open /etc/x");
+    CHECK(opened.with_context("/etc/x").message() == "open /etc/x: No such file or directory");
+    CHECK(opened.with_context("/etc").message() == "/etc: open /etc/x: No such file or directory");
+    CHECK(opened.with_context("open").message() == "open: open /etc/x: No such file or directory");
+    CHECK(Error(ErrorCode::corrupt, "not a regular file: /etc/x").with_context("/etc/x").message() ==
+          "not a regular file: /etc/x");
+}
+
 TEST_CASE("UniqueFd closes exactly once and keeps errno") {
     const int raw = open("/dev/null", O_RDONLY | O_CLOEXEC);
     {
