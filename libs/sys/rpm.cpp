@@ -87,7 +87,7 @@ class Rpm final : public PackageManager {
         const auto missing = missing_dependencies(outcome.error_output);
         if (missing.empty())
             return failure("rpm", outcome);
-        if (root_.is_running_host() && from_cache(path))
+        if (from_cache(path))
             return {};
         return Error(ErrorCode::not_found,
                      fmt::format("packages that it depends on are not installed: {}", join(missing, ", ")));
@@ -134,12 +134,15 @@ class Rpm final : public PackageManager {
         return file.starts_with(root_.label() + "/") ? file.substr(root_.label().size()) : file;
     }
 
-    /// True where dnf, yum or zypper had what is missing in its cache, without a download, and installed all of it.
+    /// True where dnf, yum, tdnf or zypper had what is missing at hand, without a download, and installed all of it.
     bool from_cache(const std::string& path) const {
-        static const std::array<std::vector<std::string>, 3> kTools{{
+        static const std::array<std::vector<std::string>, 5> kTools{{
             {"dnf", "-y", "-C", "--setopt=exit_on_lock=1", "--setopt=install_weak_deps=0", "install"},
             {"yum", "-y", "-C", "--setopt=exit_on_lock=1", "install"},
+            {"tdnf", "-y", "-C", "install"},
+            // The bundle's signature was checked; zypper of SLES 12 does not know how to be told so, and does not ask.
             {"zypper", "--non-interactive", "--no-refresh", "--no-remote", "install", "--allow-unsigned-rpm"},
+            {"zypper", "--non-interactive", "--no-refresh", "--no-remote", "install"},
         }};
         for (std::vector<std::string> command : kTools) {
             command.push_back(path);
