@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Makes, once, a minimal tree of a Debian release for lab hosts, and prints its archive. Usage: base_tree.sh SUITE
+# Makes, once, a minimal tree of a Debian release for lab hosts, and prints its archive. Usage: base_tree.sh [--at-hand] SUITE
+# --at-hand: makes none; exit 1 where there is none yet.
 # The archive is kept in PICKET_LAB_CACHE (default: ~/.cache/picket/lab). Needs debootstrap and the distribution's mirror.
 set -euo pipefail
+at_hand=
+[ "$1" != --at-hand ] || { at_hand=yes && shift; }
 suite=$1
 cache=${PICKET_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/picket/lab}
 archive=$cache/$suite.tar.gz
@@ -12,6 +15,7 @@ mirror() {
     sed -n 's/^URIs: *\([^ ]*\/debian\/*\)$/\1/p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\/debian\/*\) .*/\2/p' | head -n 1
 }
 
+[ -z "$at_hand" ] || [ -f "$archive" ] || exit 1
 if [ ! -f "$archive" ]; then
   mkdir -p "$cache"
   exec 9>"$cache/lock"

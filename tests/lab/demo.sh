@@ -43,8 +43,14 @@ missing=$(lab_missing)
 [ -z "$missing" ] || die "this machine cannot boot a throw-away host. Missing:"$'\n'"$missing"
 
 say "Build and package (the first time takes minutes)"
+kind="a host over this machine's own files"
 if packaging/portable/build.sh --needed 2>/dev/null; then
   ./dev package
+  # What runs everywhere is shown on a host that has nothing but Debian's minimum, where its tree was made already.
+  if [ -n "${PICKET_LAB_BASE:=$(tests/lab/base_tree.sh --at-hand bookworm)}" ]; then
+    export PICKET_LAB_BASE
+    kind="a minimal Debian"
+  fi
 else
   ./dev package --distribution
 fi
@@ -70,7 +76,7 @@ bundle=$(echo build/dist/picket-"$version"-*.tar.gz)
 (set -x; build/bin/picket-onboarding init --org "Acme" --region eu)
 (set -x; build/bin/picket-onboarding create --ttl 90d --tag site=lab -o "$scratch/acme.zip")
 
-say "A fresh host boots"
+say "A fresh host boots: $kind"
 lab_up "$host" ${keep:+kept}
 lab_push "$host" "$bundle" "/root/${bundle##*/}"
 lab_push "$host" build/dist/picket-installer /root/picket-installer
