@@ -28,8 +28,8 @@ class PackageFiles {
     /// `path` as the kernel names it; with a merged /usr, /bin/x and /usr/bin/x are one file. Nothing where no
     /// installed package has that file, or none has a digest of it (configuration files).
     virtual std::optional<PackageFileRecord> find(std::string_view path) = 0;
-    /// False where the records could not be read when they were asked last: what find() did not know may be recorded all
-    /// the same.
+    /// False where the records could not be read when they were asked last: what find() did not know may be recorded
+    /// all the same.
     virtual bool are_readable() const { return true; }
 };
 
