@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::uint64_t kLargestFile = gibibytes(1).count; // definitions::kMaximumFileSize
 constexpr std::uint64_t kDescriptors = 128;
-constexpr std::uint64_t kMemory = gibibytes(1).count;
 
 Result<void> become_user(const std::string& user) {
     if (geteuid() != 0)
@@ -84,8 +83,7 @@ Result<void> confine(const std::string& user) {
     PICKET_TRY(become_user(user));
     PICKET_TRY(sandbox::drop_all_capabilities());
     PICKET_TRY(sandbox::become_undumpable());
-    PICKET_TRY(sandbox::set_limits(
-        {{RLIMIT_FSIZE, kLargestFile}, {RLIMIT_NOFILE, kDescriptors}, {RLIMIT_DATA, kMemory}, {RLIMIT_CORE, 0}}));
+    PICKET_TRY(sandbox::set_limits({{RLIMIT_FSIZE, kLargestFile}, {RLIMIT_NOFILE, kDescriptors}, {RLIMIT_CORE, 0}}));
     PICKET_TRY(restrict_to_reading());
     return take_calls_away();
 }

@@ -2,6 +2,7 @@
 """Definitions from a mirror: a web server that is slow, broken, hostile or stands still never costs a host what it has."""
 
 import ctypes
+import hashlib
 import os
 import shutil
 import signal
@@ -33,6 +34,13 @@ class Mirror(unittest.TestCase):
         time.sleep(1.1)  # versions are seconds
         self.site.put("a.ndb", content)
         return self.site.publish()
+
+    def next_big_set(self):
+        """The same with a file that takes a while; gives its place on the mirror."""
+        content = b"fedcba9876543210" * 20_000
+        self.site.put("big.hsb", content)
+        self.next_set()
+        return "/files/" + hashlib.sha256(content).hexdigest()
 
     def failed(self, reason, part="", outcome=None):
         outcome = outcome or self.site.update()
@@ -105,15 +113,13 @@ class Mirror(unittest.TestCase):
     # --- a server that does not do well
 
     def test_interrupted_downloads_go_on_where_they_ended(self):
-        self.site.put("big.hsb", b"fedcba9876543210" * 20_000)
-        self.next_set()
-        self.misbehave("/files/", cut(100_000))
-        received = [self.failed("definitions_mirror_unreachable")["received"] for _ in range(2)]
-        self.assertEqual(received, [received[0]] * 2)
-        self.site.server.seen.clear()
+        big = self.next_big_set()
+        self.misbehave(big, cut(100_000))
+        for _ in range(2):
+            self.failed("definitions_mirror_unreachable")
         self.well_again()
-        ranges = [headers.get("Range") for path, headers in self.site.server.seen if path.startswith("/files/")]
-        self.assertIn("bytes=200000-", ranges)
+        ranges = [headers.get("Range") for path, headers in self.site.server.seen if path == big]
+        self.assertEqual(ranges, [None, "bytes=100000-", "bytes=200000-"])
 
     def test_429_5xx_and_404_are_answered_with_patience(self):
         self.next_set()
@@ -150,19 +156,17 @@ class Mirror(unittest.TestCase):
         self.well_again()
 
     def test_a_byte_a_second_is_given_up(self):
-        self.next_set()
-        self.misbehave("/files/", drip(300))
+        self.misbehave(self.next_big_set(), drip(300))
         self.failed("definitions_mirror_unreachable", "time")
         self.well_again()
 
     def test_another_part_of_the_file_or_another_file_is_refused(self):
-        self.site.put("big.hsb", b"fedcba9876543210" * 20_000)
-        self.next_set()
-        self.misbehave("/files/", cut(100_000))
+        big = self.next_big_set()
+        self.misbehave(big, cut(100_000))
         self.failed("definitions_mirror_unreachable")
-        self.misbehave("/files/", lambda handler: handler.plain(206, b"x" * 10, {"Content-Range": "bytes 5-14/320000"}))
+        self.misbehave(big, lambda handler: handler.plain(206, b"x" * 10, {"Content-Range": "bytes 5-14/320000"}))
         self.failed("definitions_mirror_untrusted", "another part")
-        self.misbehave("/files/", lambda handler: handler.plain(200, b"Worse:0:*:0033\n"))
+        self.misbehave(big, lambda handler: handler.plain(200, b"Worse:0:*:0033\n"))
         self.failed("definitions_mirror_untrusted", "as it was signed")
         self.well_again()
 
@@ -213,21 +217,10 @@ class Mirror(unittest.TestCase):
             self.failed("definitions_mirror_untrusted")
         self.well_again()
 
-    def test_a_mirror_that_stands_still_is_told(self):
-        time.sleep(1.1)
-        self.site.put("a.ndb", b"Second:0:*:0022\n")
-        self.site.publish("--ttl", "1m")
-        self.assertEqual(self.site.update()["status"], "candidate")
-        self.before = self.site.in_force()
-        then = time.time() + 60
-        wait_for(lambda: time.time() > then, "the minute", timeout=90)
-        self.failed("definitions_mirror_stale", "was valid until")
-
     # --- faults of the host
 
     def test_a_killed_link_or_a_killed_keeper_cost_one_attempt(self):
-        self.site.put("big.hsb", b"fedcba9876543210" * 20_000)
-        self.next_set()
+        big = self.next_big_set()
         for name in ("link", "definitions"):
             reached = []
 
@@ -239,7 +232,7 @@ class Mirror(unittest.TestCase):
                 handler.wfile.write(b"fedcba9876543210" * 100)
                 time.sleep(20)
 
-            self.misbehave("/files/", stall)
+            self.misbehave(big, stall)
             with self.site.begin("prepare") as connection:
                 wait_for(lambda: reached, "the download")
                 self.site.end(name)
@@ -251,14 +244,14 @@ class Mirror(unittest.TestCase):
         self.well_again()
 
     def test_sigterm_ends_both_in_the_middle_of_a_download(self):
-        self.next_set()
+        big = self.next_big_set()
         reached = []
 
         def stall(_):
             reached.append(True)
             time.sleep(20)
 
-        self.misbehave("/files/", stall)
+        self.misbehave(big, stall)
         with self.site.begin("prepare"):
             wait_for(lambda: reached, "the download")
             self.assertEqual(self.site.end("definitions", signal.SIGTERM), 0)
@@ -293,7 +286,7 @@ class Mirror(unittest.TestCase):
         self.assertEqual(os.stat(self.site.socket_path("link")).st_mode & 0o777, 0o600)
         self.assertEqual(self.site.update()["status"], "unchanged")
         with open(f"/proc/{self.site.processes['link'].pid}/status", encoding="ascii") as file:
-            fields = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+            fields = dict(line.rstrip("\n").split(":", 1) for line in file)
         self.assertEqual(fields["CapEff"].strip(), "0" * 16)
         self.assertEqual(fields["NoNewPrivs"].strip(), "1")
         self.assertEqual(fields["Seccomp"].strip(), "2")
