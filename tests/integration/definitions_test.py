@@ -3,16 +3,18 @@
 
 import ctypes
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import unittest
 
 import mirror_world
 from mirror_world import PROGRAMS, Server, Site, cut, drip, endless, endless_headers, redirect, run, status
-from picket_world import LIBC, wait_for
+from picket_world import DEFINITIONS, LIBC, World, eicar, wait_for
 
 ROOT = os.geteuid() == 0
 
@@ -352,6 +354,182 @@ class Secure(unittest.TestCase):
         self.assertEqual(site.server.seen, [])
         proxy.misbehave = lambda path: status(407, {"Proxy-Authenticate": "Basic"})
         self.assertIn("asks for a password", site.update()["message"])
+
+
+class Watched(World):
+    """A Picket whose definitions lie on a file system that it watches, with a mirror."""
+
+    def _definitions(self, name):
+        directory = os.path.join(self.root, "var/lib/picket/definitions")
+        if not os.path.exists(directory):
+            os.makedirs(directory)
+            self._mount(directory, "mode=755")
+            self.definitions_mount = directory
+        return super()._definitions(name)
+
+    def start_gate(self):
+        self.site = getattr(self, "site", None) or Site(root=self.root)
+        self.extra_mount = ["--only-mount", self.definitions_mount]
+        super().start_gate()
+
+    def start_helpers(self):
+        self.spawn("link", "picket-link", "--socket", self.socket_path("link"), "--user", "64739")
+        wait_for(lambda: os.path.exists(self.socket_path("link")), "picket-link")
+        self.spawn("definitions", "picket-definitions", "--socket", self.socket_path("definitions"), "--link", self.socket_path("link"), "--root",
+                   self.root)
+        wait_for(lambda: os.path.exists(self.socket_path("definitions")), "picket-definitions")
+
+    def picket(self, *arguments):
+        done = subprocess.run([os.path.join(PROGRAMS, "picket"), *arguments, "--socket", self.socket_path("control"), "--output", "json"],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, json.loads(done.stdout)["data"]
+
+    def issues(self):
+        return {issue["name"]: issue["message"] for issue in self.health()["health_issues"]}
+
+    def close(self):
+        for name in ("definitions", "link"):
+            if name in self.processes:
+                self.end(name)
+        if getattr(self, "definitions_mount", None):
+            while LIBC.umount2(self.definitions_mount.encode(), 2) == 0:
+                pass
+        if getattr(self, "site", None):
+            self.site.close()
+        super().close()
+
+
+@unittest.skipUnless(ROOT, "needs root (fanotify, mount)")
+class EndToEnd(unittest.TestCase):
+    """From the publishing machine to the opener, with gate and engine."""
+
+    def setUp(self):
+        self.world = Watched()
+        self.addCleanup(self.world.close)
+        self.world.start_helpers()
+        self.site = self.world.site
+        for name in os.listdir(DEFINITIONS):
+            if name.rsplit(".", 1)[-1] in ("ndb", "hdb", "hsb"):
+                shutil.copy(os.path.join(DEFINITIONS, name), self.site.source)
+
+    def publish(self, name=None, content=None):
+        time.sleep(1.1)  # versions are seconds
+        if name:
+            self.site.put(name, content)
+        return self.site.publish()
+
+    def update(self, expect=0):
+        code, data = self.world.picket("definitions", "update")
+        self.assertEqual(code, expect, data)
+        return data
+
+    def is_denied(self, name, content):
+        writer = self.world.write(name, content, close=False)
+        try:
+            return self.world.open_errno(self.world.path(name)) != 0
+        finally:
+            writer.close()
+
+    @staticmethod
+    def signature(name, text):
+        return f"{name}:0:*:{text.hex()}\n".encode()
+
+    def test_update_refusal_and_rollback(self):
+        threat, worse = b"a threat that only the new set knows", b"a threat that only the third set knows"
+        self.assertFalse(self.is_denied("one", threat))
+        self.publish("new.ndb", self.signature("New.Threat", threat))
+        data = self.update()
+        self.assertTrue(data["changed"])
+        self.assertTrue(self.is_denied("two", threat))
+        wait_for(lambda: self.world.health()["definitions_version"] == data["generation"], "the generation in health")
+        wait_for(lambda: self.world.events("definitions.changed"), "the event")
+        self.assertFalse(self.update()["changed"])
+
+        # What the engine does not take never comes into force, is told, and gives way to what is newer.
+        for name, content, complaint in (("broken.ndb", b"no signature at all\n", "broken.ndb"),
+                                         ("alarm.ndb", self.signature("False.Alarm", b"quick brown fox"), "False.Alarm"),
+                                         ("blind.ign2", b"Eicar-Test-Signature\n", "EICAR"),
+                                         ("daily.cvd", b"ClamAV-VDB:01 Jan 2026 00-00 +0000:1:1:90:X:Y:Z:1".ljust(512) + b"forged", "daily.cvd")):
+            self.publish(name, content)
+            self.assertIn(complaint, self.update(expect=1)["message"])
+            self.assertIn("refused before", self.update(expect=1)["message"])
+            self.assertIn(complaint, self.world.issues()["definitions_refused"])
+            self.assertNotIn("definitions_reload_failed", self.world.issues())
+            self.assertEqual(self.world.health()["definitions_version"], data["generation"])
+            self.assertTrue(self.is_denied("still-" + name, threat))
+            os.unlink(os.path.join(self.site.source, name))
+        self.assertEqual(len(self.world.events("definitions.refused")), 4)
+
+        self.publish("third.ndb", self.signature("Third.Threat", worse))
+        self.update()
+        self.assertTrue(self.is_denied("three", worse))
+        self.assertNotIn("definitions_refused", self.world.issues())
+        code, back = self.world.picket("definitions", "rollback")
+        self.assertEqual((code, back["generation"]), (0, data["generation"]))
+        self.assertFalse(self.is_denied("four", worse))
+        self.assertTrue(self.is_denied("five", threat))
+        self.assertIn("went back", self.update(expect=1)["message"])
+        self.assertEqual(len(self.world.events("definitions.rolled_back")), 1)
+        code, status = self.world.picket("definitions", "status")
+        self.assertEqual((code, status["generation"], status["refused"]["reason"]), (0, data["generation"], "rolled_back"))
+        self.publish("fourth.ndb", self.signature("Fourth.Threat", b"the fourth set is better"))
+        self.update()
+        self.assertTrue(self.is_denied("six", worse))
+
+    def test_the_engine_is_killed_in_the_trial_and_protection_goes_on(self):
+        many = "".join(f"{i:032x}:{1000 + i % 5000}:Test.{i}\n" for i in range(1, 200_000)).encode()
+        self.publish("many.hdb", many)
+        answer = []
+        thread = threading.Thread(target=lambda: answer.append(self.world.picket("definitions", "update")))
+        thread.start()
+        definitions = os.path.join(self.world.root, "var/lib/picket/definitions")
+        wait_for(lambda: os.path.islink(os.path.join(definitions, "candidate")), "the candidate")
+        self.world.end("engine")
+        thread.join(120)
+        self.world.start_engine()
+        self.world.wait_protected()
+        if answer[0][0] != 0:  # else the trial was over already
+            self.assertTrue(os.readlink(os.path.join(definitions, "current")).endswith("g1"))
+            self.update()
+        self.assertTrue(self.is_denied("eicar", eicar()))
+
+    def test_a_rule_that_matches_itself_is_not_its_own_victim(self):
+        text = b"these very words are what the rule looks for"
+        self.publish("self.yar", b'rule Words { strings: $a = "' + text + b'" condition: $a }\n')
+        data = self.update()
+        self.assertTrue(self.is_denied("words", text))
+        self.publish("more.ndb", self.signature("More.Threat", b"one more threat for this test"))
+        self.assertNotEqual(self.update()["generation"], data["generation"])
+        self.assertTrue(self.is_denied("words-again", text))
+        folder = os.path.realpath(os.path.join(self.world.root, "var/lib/picket/definitions/current"))
+        self.assertIn("self.yar", os.listdir(folder))
+        paths = [event["path"] for event in self.world.events("threat.quarantined")]
+        self.assertEqual([path for path in paths if "/definitions/" in path], [])
+
+    def test_health_says_that_definitions_are_old_and_that_the_mirror_is_not_to_be_trusted(self):
+        self.publish()
+        self.update()
+        memory = os.path.join(self.world.root, "var/lib/picket/definitions/mirror.json")
+        with open(memory, encoding="utf-8") as file:
+            document = json.load(file)
+        good = json.dumps(document)
+        document["accepted"]["expires"] = "2020-01-01T00:00:00.000Z"
+        with open(memory, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        self.assertIn("definitions_old", self.world.issues())
+        self.assertEqual(self.world.health()["definitions_status"], "old")
+        with open(memory, "w", encoding="utf-8") as file:
+            file.write(good)
+        self.publish("more.ndb", self.signature("More.Threat", b"one more threat for this test"))
+        self.site.server.misbehave = lambda path: (lambda handler: handler.plain(200, b"{}")) if path == "/manifest.json" else None
+        for _ in range(2):
+            self.assertIn("definitions_mirror_untrusted", self.update(expect=1)["fix"])
+        self.assertIn("manifest.json", self.world.issues()["definitions_mirror_untrusted"])
+        self.assertEqual([event["reason"] for event in self.world.events("definitions.update_failed")], ["definitions_mirror_untrusted"])
+        self.site.server.misbehave = None
+        self.update()
+        self.assertNotIn("definitions_mirror_untrusted", self.world.issues())
+        self.assertTrue(self.is_denied("eicar", eicar()))
 
 
 if __name__ == "__main__":

@@ -105,16 +105,16 @@ def run(*arguments, expect=0):
 class Site:
     """An organisation with a mirror, and one host of it."""
 
-    def __init__(self, address="127.0.0.1", certificate=None, ca=None, proxy=None):
+    def __init__(self, address="127.0.0.1", certificate=None, ca=None, proxy=None, root=None):
         self.base = tempfile.mkdtemp(prefix="picket-mirror-")
         os.chmod(self.base, 0o755)
         self.processes = {}
-        self.root = os.path.join(self.base, "host")
+        self.root = root or os.path.join(self.base, "host")
         self.mirror = os.path.join(self.base, "mirror")
         self.source = os.path.join(self.base, "source")
         self.organisation = os.path.join(self.base, "organisation")
-        os.makedirs(os.path.join(self.root, "var/lib/picket/definitions"))
-        os.makedirs(os.path.join(self.root, "etc/picket"))
+        os.makedirs(os.path.join(self.root, "var/lib/picket/definitions"), exist_ok=True)
+        os.makedirs(os.path.join(self.root, "etc/picket"), exist_ok=True)
         os.makedirs(self.source)
         os.makedirs(self.mirror)
         self.server = Server(self.mirror, address, certificate)
