@@ -31,12 +31,8 @@ struct Source {
     std::vector<std::string> left_out;
 };
 
-/// Copies `from` to a new file below `folder`, digesting what was written; it gets its name from its content.
-Result<trust::SetFile> copy_in(const std::string& name, int from, const sys::Root& mirror) {
-    const std::string temporary = fmt::format("/{}/.{}.new", trust::kSetFilesFolder, name);
-    PICKET_TRY(mirror.remove(temporary));
-    const UniqueFd to = PICKET_TRY(mirror.open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, kFileMode));
-    ScopeExit clean_up([&] { (void)mirror.remove(temporary).has_value(); });
+/// Digests what it writes.
+Result<trust::SetFile> copy_content(const std::string& name, int from, int to) {
     trust::SetFile file{name, "", {}};
     crypto::Sha256 digest;
     std::string block(kBlock, '\0');
@@ -52,11 +48,21 @@ Result<trust::SetFile> copy_in(const std::string& name, int from, const sys::Roo
         if (file.size > definitions::kMaximumFileSize)
             return Error(ErrorCode::invalid_input,
                          fmt::format("{} is larger than {}", name, to_human(definitions::kMaximumFileSize)));
-        PICKET_TRY(sys::write_all(to.get(), part));
+        PICKET_TRY(sys::write_all(to, part));
     }
+    file.sha256 = to_hex(digest.finish());
+    return file;
+}
+
+/// It gets its name from its content.
+Result<trust::SetFile> copy_in(const std::string& name, int from, const sys::Root& mirror) {
+    const std::string temporary = fmt::format("/{}/.{}.new", trust::kSetFilesFolder, name);
+    PICKET_TRY(mirror.remove(temporary));
+    const UniqueFd to = PICKET_TRY(mirror.open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, kFileMode));
+    ScopeExit clean_up([&] { (void)mirror.remove(temporary).has_value(); });
+    trust::SetFile file = PICKET_TRY(copy_content(name, from, to.get()));
     if (fchmod(to.get(), kFileMode) != 0 || fsync(to.get()) != 0)
         return Error::from_errno(errno, fmt::format("writing {}", name));
-    file.sha256 = to_hex(digest.finish());
     const auto parent = PICKET_TRY(mirror.open_parent(temporary));
     if (renameat(parent.directory.get(), parent.name.c_str(), parent.directory.get(), file.sha256.c_str()) != 0)
         return Error::from_errno(errno, fmt::format("renaming {}", name));

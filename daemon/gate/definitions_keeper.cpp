@@ -132,15 +132,11 @@ RpcResult DefinitionsKeeper::update() {
         return {Json(), ipc::rpc_error_from(outcome.error())};
     }
     const std::string status = data::string_or(*outcome, "status", "");
-    const std::string message = data::string_or(*outcome, "message", "");
-    const std::string reason = data::string_or(*outcome, "reason", "");
-    if (status == "failed") {
-        if (data::bool_or(*outcome, "news", false) && reason != "definitions_no_mirror")
-            record(EventType::definitions_update_failed, reason, message);
-        return failed(message, fmt::format("{}: see docs/operations.md", reason));
-    }
+    if (status == "failed")
+        return report_failure(*outcome);
     if (status == "refused")
-        return failed("what the mirror offers was refused before: " + message, "a newer set is taken again");
+        return failed("what the mirror offers was refused before: " + data::string_or(*outcome, "message", ""),
+                      "a newer set is taken again");
     const std::string generation = data::string_or(*outcome, "generation", "");
     if (status == "candidate")
         if (const auto done = put_in_force(generation, true); !done)
@@ -150,6 +146,14 @@ RpcResult DefinitionsKeeper::update() {
                  {"version", data::integer_or(*outcome, "version", 0)},
                  {"received_bytes", data::integer_or(*outcome, "received", 0)}},
             {}};
+}
+
+RpcResult DefinitionsKeeper::report_failure(const Json& outcome) {
+    const std::string message = data::string_or(outcome, "message", "");
+    const std::string reason = data::string_or(outcome, "reason", "");
+    if (data::bool_or(outcome, "news", false) && reason != "definitions_no_mirror")
+        record(EventType::definitions_update_failed, reason, message);
+    return failed(message, fmt::format("{}: see docs/operations.md", reason));
 }
 
 RpcResult DefinitionsKeeper::rollback() {

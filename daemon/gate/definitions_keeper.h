@@ -46,6 +46,7 @@ class DefinitionsKeeper {
     ipc::RpcResult carry_out(Order order);
     ipc::RpcResult update();
     ipc::RpcResult rollback();
+    ipc::RpcResult report_failure(const data::Json& outcome);
     Result<void> put_in_force(const std::string& generation, bool is_new);
     Result<data::Json> request(const data::Json& request) const;
     struct Trial {

@@ -173,7 +173,7 @@ std::vector<Sample> sample_corpus() {
 
 std::vector<TrustedFile> open_own_files() {
     /// What a host cannot start, or be reached, without. Where one is not there, the others count.
-    constexpr std::array kSystemFiles{"/bin/sh",       "/usr/lib/systemd/systemd", "/lib/systemd/systemd",
+    constexpr std::array kSystemFiles{"/bin/sh",        "/usr/lib/systemd/systemd", "/lib/systemd/systemd",
                                       "/usr/sbin/sshd", "/usr/bin/picket",          "/usr/sbin/picketd"};
     std::vector<TrustedFile> files;
     for (const char* path : kSystemFiles)

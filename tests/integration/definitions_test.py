@@ -454,7 +454,7 @@ class EndToEnd(unittest.TestCase):
             self.assertIn(complaint, self.update(expect=1)["message"])
             self.assertIn("refused before", self.update(expect=1)["message"])
             self.assertIn(complaint, self.world.issues()["definitions_refused"])
-            self.assertNotIn("definitions_reload_failed", self.world.issues())
+            wait_for(lambda: "definitions_reload_failed" not in self.world.issues(), "the engine's return to what is in force")
             self.assertEqual(self.world.health()["definitions_version"], data["generation"])
             self.assertTrue(self.is_denied("still-" + name, threat))
             os.unlink(os.path.join(self.site.source, name))
