@@ -46,7 +46,8 @@ struct Command {
     std::vector<std::string> arguments;
 };
 std::vector<Command> commands() {
-    const std::vector<std::string> units = {"picketd", "picket-engine", "picket-guard", "picket-remedy",
+    const std::vector<std::string> units = {"picketd",       "picket-engine",      "picket-guard",
+                                            "picket-remedy", "picket-definitions", "picket-link",
                                             "picket.target"};
     std::vector<std::string> journal = {"journalctl", "--no-pager", "--lines=3000", "--output=short-iso-precise"};
     std::vector<std::string> status = {"systemctl", "--no-pager", "--full", "status"};

@@ -23,7 +23,8 @@ const std::vector<Details>& details() {
     static const std::vector<Details> kDetails = {
         {"definitions",
          {"definitions_status", "definitions_version", "definitions_updated", "definitions_updated_minutes_ago",
-          "definitions_signatures", "engine_status", "engine_version", "engine_workers"}},
+          "definitions_signatures", "definitions_expires", "definitions_checked", "engine_status", "engine_version",
+          "engine_workers"}},
         {"filesystems", {"filesystems"}},
         {"profile",
          {"profile_status", "profile_generation", "profile_sources", "onboarded", "org_id", "org_name", "region",

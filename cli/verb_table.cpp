@@ -75,6 +75,8 @@ const std::vector<std::string_view> kHealthFields = {"healthy",
                                                      "definitions_updated",
                                                      "definitions_updated_minutes_ago",
                                                      "definitions_signatures",
+                                                     "definitions_expires",
+                                                     "definitions_checked",
                                                      "filesystems",
                                                      "profile_status",
                                                      "profile_generation",
@@ -602,6 +604,41 @@ std::vector<Row> tag_rows() {
     };
 }
 
+std::vector<Row> definitions_rows() {
+    return {
+        {.verb = {.words = "definitions update",
+                  .summary = "Takes the newest definitions from the organisation's mirror now.",
+                  .examples = {"picket definitions update"},
+                  .note = "Needs root. They come into force once they are whole, signed, newer than what was seen "
+                          "before, and the engine has loaded them and judged known good and bad samples rightly; else "
+                          "the former ones go on. Without this command the daemon looks every four hours."},
+         .needs_root = true,
+         .kind = "definitions_update",
+         .method = "definitions.update",
+         .fields = {"changed", "generation", "version", "received_bytes"},
+         .run = run_definitions},
+        {.verb = {.words = "definitions status",
+                  .summary = "Shows which definitions are in force, where they came from, and what is kept.",
+                  .examples = {"picket definitions status", "picket definitions status --output json"},
+                  .note = "Needs root."},
+         .needs_root = true,
+         .kind = "definitions_status",
+         .method = "definitions.status",
+         .fields = {"generation", "version", "issued", "expires", "signed_by", "mirror", "last_attempt", "last_success",
+                    "failures", "failure", "refused", "generations"},
+         .run = run_definitions},
+        {.verb = {.words = "definitions rollback",
+                  .summary = "Goes back to the definitions before the ones in force.",
+                  .examples = {"picket definitions rollback"},
+                  .note = "Needs root. What is left behind is not taken again; what the mirror offers after it is."},
+         .needs_root = true,
+         .kind = "definitions_rollback",
+         .method = "definitions.rollback",
+         .fields = {"changed", "generation"},
+         .run = run_definitions},
+    };
+}
+
 std::vector<Row> diagnostic_rows() {
     const Option top = {.name = "--top",
                         .value = "N",
@@ -771,6 +808,7 @@ std::vector<Row> make_rows() {
     add_exclusions(all);
     append(configuration_rows());
     append(tag_rows());
+    append(definitions_rows());
     append(diagnostic_rows());
     append(other_rows());
     return all;

@@ -9,6 +9,7 @@ endfunction()
 
 picket_static_parts(OpenSSL::Crypto dl pthread)
 picket_static_parts(LibArchive::LibArchive crypto bz2 lzma zstd z dl pthread)
+picket_static_parts(CURL::libcurl ssl crypto z dl pthread)
 picket_static_parts(SQLite::SQLite3 pthread)
 picket_static_parts(PkgConfig::CLAMAV m rt resolv pthread dl)
 

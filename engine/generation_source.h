@@ -23,5 +23,7 @@ struct GenerationOnDisk {
 
 /// What `current` names now. An error says why nothing can be loaded.
 Result<GenerationOnDisk> find_current_generation(const std::string& definitions_directory);
+/// What `candidate` names.
+Result<GenerationOnDisk> find_candidate_generation(const std::string& definitions_directory);
 
 } // namespace picket::engine

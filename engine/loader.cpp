@@ -75,6 +75,20 @@ void Loader::reload() {
         next_look_ms_ = 0;
         return look_for_definitions();
     }
+    want(std::move(generation));
+}
+
+void Loader::try_candidate() {
+    auto generation = find_candidate_generation(options_.definitions);
+    if (serving_)
+        return want(std::move(generation));
+    if (!generation)
+        load_failure_ = generation.error().message();
+    else if (refused_ != generation->id)
+        wanted_ = std::move(*generation);
+}
+
+void Loader::want(Result<GenerationOnDisk> generation) {
     if (!generation)
         reload_failure_ = generation.error().message();
     else if (serving_what_ && generation->id == serving_what_->id)

@@ -35,6 +35,8 @@ class Loader {
     /// Loads what `current` names now, where that is another generation than the one that serves and was not refused
     /// before. is_settled() says when it is done.
     void reload();
+    /// The same with what `candidate` names. Where nothing serves, it may be the first.
+    void try_candidate();
     bool is_settled() const { return !loading_ && !wanted_; }
 
     void set_workers(unsigned workers);
@@ -48,6 +50,7 @@ class Loader {
     using Process = std::unique_ptr<ZygoteProcess>;
 
     void look_for_definitions();
+    void want(Result<GenerationOnDisk> generation);
     void start_wanted();
     void begin(GenerationOnDisk generation);
     void turn_loading();

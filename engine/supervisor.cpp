@@ -127,6 +127,10 @@ void Supervisor::obey(const scan::EngineCommand& command) {
         if (pending_reloads_.size() < kMostPendingReloads)
             pending_reloads_.push_back(command.sequence);
         return loader_.reload();
+    case scan::EngineCommandKind::try_candidate:
+        if (pending_reloads_.size() < kMostPendingReloads)
+            pending_reloads_.push_back(command.sequence);
+        return loader_.try_candidate();
     }
 }
 

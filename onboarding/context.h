@@ -24,6 +24,7 @@ int show(const Context& context, std::string_view kind, const data::Json& data,
 int run_init(const Context& context);
 int run_create(const Context& context);
 int run_inspect(const Context& context);
+int run_publish(const Context& context);
 int run_verify(const Context& context);
 
 const command_line::Program& program();

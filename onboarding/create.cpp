@@ -17,7 +17,6 @@
 
 #include "context.h"
 #include "organisation.h"
-#include "passphrase.h"
 
 namespace picket::onboarding {
 namespace {
@@ -115,18 +114,6 @@ Result<trust::OnboardingRequest> request_from(const command_line::Invocation& in
     return request;
 }
 
-Result<crypto::SecretKey> unlock(const OrganisationDirectory& directory, const command_line::Invocation& invocation) {
-    const crypto::Secret text = PICKET_TRY(crypto::read_secret_file(directory.key_path));
-    const bool locked = PICKET_TRY(crypto::SecretKey::needs_passphrase(text.text()));
-    if (!locked)
-        return crypto::SecretKey::parse(text.text());
-    const crypto::Secret passphrase =
-        invocation.has("--passphrase-file")
-            ? PICKET_TRY(passphrase_from_file(invocation.get("--passphrase-file")))
-            : PICKET_TRY(ask_passphrase("Passphrase of " + escape_for_display(directory.key_path)));
-    return crypto::SecretKey::parse(text.text(), passphrase.text());
-}
-
 Result<void> write_output(const std::string& path, const std::string& content) {
     struct stat status {};
     if (lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
@@ -145,10 +132,7 @@ Result<std::string> create(const command_line::Invocation& invocation, const Org
                            Profiles profiles) {
     trust::OnboardingRequest request = PICKET_TRY(request_from(invocation, directory.organisation));
     request.profiles = std::move(profiles.documents);
-    const crypto::SecretKey key = PICKET_TRY(unlock(directory, invocation));
-    if (key.public_key() != directory.public_key)
-        return Error(ErrorCode::corrupt, fmt::format("{} is not the key that organisation.json names",
-                                                     escape_for_display(directory.key_path)));
+    const crypto::SecretKey key = PICKET_TRY(unlock(directory, invocation.get("--passphrase-file")));
     const std::string package = PICKET_TRY(trust::build_onboarding_package(request, key));
     const std::string output =
         invocation.get("--out", "picket-onboarding-" + file_name_of(directory.organisation.name) + ".zip");

@@ -22,7 +22,11 @@ struct Row {
     std::string_view words;
     int (*run)(const Context&);
 };
-constexpr Row kRows[] = {{"init", run_init}, {"create", run_create}, {"inspect", run_inspect}, {"verify", run_verify}};
+constexpr Row kRows[] = {{"init", run_init},
+                         {"create", run_create},
+                         {"inspect", run_inspect},
+                         {"verify", run_verify},
+                         {"definitions publish", run_publish}};
 
 int run(const std::vector<std::string>& arguments) {
     const auto outcome = command_line::parse(program(), arguments);

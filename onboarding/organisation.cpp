@@ -15,6 +15,8 @@
 #include <picket/sys/file.h>
 #include <picket/trust/rules.h>
 
+#include "passphrase.h"
+
 namespace picket::onboarding {
 namespace {
 
@@ -136,6 +138,22 @@ Result<OrganisationDirectory> load_organisation(const std::string& path) {
     if (!parsed)
         return parsed.error().with_context(path + "/" + kFile);
     return parsed;
+}
+
+Result<crypto::SecretKey> unlock(const OrganisationDirectory& directory, const std::string& passphrase_file) {
+    const crypto::Secret text = PICKET_TRY(crypto::read_secret_file(directory.key_path));
+    const bool locked = PICKET_TRY(crypto::SecretKey::needs_passphrase(text.text()));
+    std::optional<crypto::Secret> passphrase;
+    if (locked)
+        passphrase = passphrase_file.empty()
+                         ? PICKET_TRY(ask_passphrase("Passphrase of " + escape_for_display(directory.key_path)))
+                         : PICKET_TRY(passphrase_from_file(passphrase_file));
+    auto key = PICKET_TRY(
+        crypto::SecretKey::parse(text.text(), passphrase ? std::optional(passphrase->text()) : std::nullopt));
+    if (key.public_key() != directory.public_key)
+        return Error(ErrorCode::corrupt, fmt::format("{} is not the key that organisation.json names",
+                                                     escape_for_display(directory.key_path)));
+    return key;
 }
 
 } // namespace picket::onboarding

@@ -27,5 +27,7 @@ Result<OrganisationDirectory> make_organisation(const std::string& path, const t
                                                 std::optional<std::string_view> passphrase);
 /// not_found where none was made.
 Result<OrganisationDirectory> load_organisation(const std::string& path);
+/// Its secret key; the passphrase, where there is one, comes from the file or from the terminal.
+Result<crypto::SecretKey> unlock(const OrganisationDirectory& directory, const std::string& passphrase_file);
 
 } // namespace picket::onboarding

@@ -88,14 +88,40 @@ const Verb kVerify{
     .examples = {"picket-onboarding verify acme.zip --trust-key ~/.config/picket/organisation/acme.pub"},
 };
 
+const Verb kPublish{
+    .words = "definitions publish",
+    .summary = "make a mirror directory of definitions that hosts believe",
+    .options = {{.name = "DIR",
+                 .help = "the mirror's directory, as a web server serves it",
+                 .required = true,
+                 .kind = ValueKind::path},
+                {.name = "--from",
+                 .value = "FOLDER",
+                 .help = "the databases: .cvd, .ndb, .hdb, .hsb, .ldb, .yar …; others in it are left out",
+                 .required = true,
+                 .kind = ValueKind::path},
+                {.name = "--ttl",
+                 .value = "TIME",
+                 .help = "how long hosts take it for up to date: 14d (default), 12h, 30m; publish again before"},
+                {.name = "--rotate-key", .help = "sign with a new key from now on; hosts refuse the former one"},
+                kDirectory,
+                kPassphraseFile},
+    .examples = {"picket-onboarding definitions publish /var/www/picket --from /srv/definitions",
+                 "picket-onboarding definitions publish /var/www/picket --from /srv/definitions --rotate-key"},
+    .note =
+        "Definitions have a key of their own, without a passphrase, so that a timer can publish. The organisation's "
+        "key says which one that is; it is needed only for the first set, with --rotate-key, and about twice a "
+        "year. The key of definitions was stolen? Publish with --rotate-key.",
+};
+
 } // namespace
 
 const command_line::Program& program() {
     static const command_line::Program kProgram{
         .name = "picket-onboarding",
-        .summary = "makes a Picket organisation and its onboarding packages",
+        .summary = "makes a Picket organisation, its onboarding packages, its mirrors of definitions",
         .global_options = {{.name = "--output", .value = "FORMAT", .help = "how to answer", .choices = "text|json"}},
-        .verbs = {kInit, kCreate, kInspect, kVerify},
+        .verbs = {kInit, kCreate, kInspect, kVerify, kPublish},
         .exit_codes = {{0, "done"},
                        {1, "failed"},
                        {2, "usage"},

@@ -18,7 +18,8 @@ constexpr std::array kWarnings = {EventType::threat_blocked,           EventType
                                   EventType::open_denied_unscanned,    EventType::events_lost,
                                   EventType::filesystem_unmarked,      EventType::engine_lost,
                                   EventType::engine_worker_killed,     EventType::profile_refused,
-                                  EventType::protection_weakened,      EventType::gate_killed};
+                                  EventType::protection_weakened,      EventType::gate_killed,
+                                  EventType::definitions_refused,      EventType::definitions_update_failed};
 
 std::string where_text(const Event& event) {
     if (event.threat_name.empty())

@@ -138,9 +138,18 @@ void Aftermath::on_detection(gate::Outcome&& outcome) {
         scan_listener_(outcome.scan_job, found.path, found.threat_name, action);
 }
 
+/// A rule that names a text matches itself. Only root puts anything there.
+bool Aftermath::is_own_definitions(const gate::Outcome& outcome) const {
+    struct stat status {};
+    return outcome.path.starts_with(ports_.own_definitions) && fstat(outcome.file.get(), &status) == 0 &&
+           status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 std::optional<Aftermath::Refusal> Aftermath::refusal_of(const gate::Outcome& outcome) {
     if (outcome.origin == EventOrigin::selftest)
         return std::nullopt;
+    if (is_own_definitions(outcome))
+        return Refusal{"own_definitions", "a signature database matches itself"};
     if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.get()); !why.empty())
         return Refusal{"package_file", why};
     const unsigned maximum = ports_.policy.policy()->quarantine_maximum_per_minute;

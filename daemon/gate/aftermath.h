@@ -35,6 +35,7 @@ class Aftermath {
         Brake& brake;
         PackageGuard& packages;
         const Clock& clock;
+        std::string own_definitions; ///< the folder, with a slash at its end
     };
     explicit Aftermath(Ports ports) : ports_(ports) {}
     ~Aftermath() { stop(); }
@@ -63,11 +64,13 @@ class Aftermath {
     void on_system(const gate::Outcome& outcome);
     /// Gives the word for what was done: quarantined, quarantine_failed, blocked …
     std::string quarantine(const gate::Outcome& outcome, const Event& found);
-    /// Why the file is denied and not moved (package_file, brake), with more for people; nothing where it is moved.
+    /// Why the file is denied and not moved (package_file, own_definitions, brake), with more for people; nothing where
+    /// it is moved.
     struct Refusal {
         std::string reason;
         std::string message;
     };
+    bool is_own_definitions(const gate::Outcome& outcome) const;
     std::optional<Refusal> refusal_of(const gate::Outcome& outcome);
     std::string leave(const Refusal& refusal, const Event& found);
     std::string process_of(pid_t pid) const;

@@ -23,6 +23,7 @@
 
 #include "../common/capabilities.h"
 #include "approved_files.h"
+#include "definitions_keeper.h"
 #include "engine_probe.h"
 #include "event_log.h"
 #include "host_identity.h"
@@ -76,6 +77,7 @@ struct App::Parts {
     std::unique_ptr<PackageGuard> packages;
     std::unique_ptr<Aftermath> aftermath;
     std::unique_ptr<VaultKeeper> vault;
+    std::unique_ptr<DefinitionsKeeper> definitions_keeper;
     std::unique_ptr<ScanManager> scans;
     std::unique_ptr<ScanScheduler> scheduler;
     std::unique_ptr<EngineProbe> probe;
@@ -261,10 +263,13 @@ Result<void> App::start_aftermath() {
     p.remedy = std::make_unique<RemedyClient>(socket_path(paths::kRemedySocket));
     p.brake = std::make_unique<Brake>(*p.store, p.clock);
     p.packages = std::make_unique<PackageGuard>(package_records_of(*p.root, *p.remedy));
-    p.aftermath =
-        std::make_unique<Aftermath>(Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances, *p.remedy,
-                                                     p.selftests, *p.policy, *p.brake, *p.packages, p.clock});
+    p.aftermath = std::make_unique<Aftermath>(
+        Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances, *p.remedy, p.selftests, *p.policy,
+                         *p.brake, *p.packages, p.clock, p.root->label() + paths::kDefinitionsDirectory + "/"});
     p.vault = std::make_unique<VaultKeeper>(VaultKeeper::Ports{*p.policy, *p.remedy, *p.store, *p.aftermath, p.clock});
+    p.definitions_keeper = std::make_unique<DefinitionsKeeper>(
+        DefinitionsKeeper::Ports{*p.gate, *p.aftermath, *p.root, socket_path(paths::kDefinitionsSocket), p.clock,
+                                 [this] { approve_own_files(); }});
     p.events->on_event([&p](const Event& event) {
         if (p.verbs)
             p.verbs->tell_followers(event);
@@ -290,11 +295,12 @@ Result<void> App::start_aftermath() {
                                    .probe = *p.probe,
                                    .root = *p.root,
                                    .clock = p.clock});
-    p.verbs =
-        std::make_unique<Verbs>(Verbs::Ports{*p.health, *p.gate, *p.store, *p.policy, *p.aftermath, *p.allowances,
-                                             *p.remedy, p.selftests, *p.scans, *p.brake, *p.vault, *p.root, p.clock});
+    p.verbs = std::make_unique<Verbs>(Verbs::Ports{*p.health, *p.gate, *p.store, *p.policy, *p.aftermath, *p.allowances,
+                                                   *p.remedy, p.selftests, *p.scans, *p.brake, *p.vault,
+                                                   *p.definitions_keeper, *p.root, p.clock});
     p.aftermath->start();
     p.vault->start();
+    p.definitions_keeper->start();
     Event event;
     event.type = EventType::daemon_started;
     event.message = fmt::format("picketd {}", build::version());
@@ -509,6 +515,8 @@ void App::tear_down() {
     p.server.reset();
     if (p.scans)
         p.scans->stop_all();
+    if (p.definitions_keeper)
+        p.definitions_keeper->stop();
     if (p.gate && p.gate->group() != nullptr)
         (void)p.gate->group()->flush(p.facts.tier.scope); // no new event: then the last held ones are answered
     if (p.gate)

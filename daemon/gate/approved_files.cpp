@@ -16,6 +16,8 @@ constexpr std::array kPrograms{"/usr/bin/picket",
                                "/usr/libexec/picket/picket-engine",
                                "/usr/libexec/picket/picket-guard",
                                "/usr/libexec/picket/picket-remedy",
+                               "/usr/libexec/picket/picket-definitions",
+                               "/usr/libexec/picket/picket-link",
                                "/usr/libexec/picket/picket-supervisor"};
 
 void add(ApprovedFiles& files, const struct stat& status) {

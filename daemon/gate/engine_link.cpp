@@ -132,6 +132,8 @@ bool EngineLink::on_status(const std::string& content) {
         state_.definitions.clear();
         break;
     }
+    if (status->sequence != 0 && status->sequence == trial_sequence_)
+        end_trial(state_.message, true);
     return true;
 }
 
@@ -164,6 +166,7 @@ void EngineLink::close(int fd) {
     state_.message = "the engine's connection closed";
     state_.engine_version = old.engine_version;
     silent_since_ = {};
+    end_trial(state_.message, false);
     gate_->on_engine_lost(state_.message);
     while (!connections_.empty()) { // its workers die with it
         const int worker = connections_.begin()->first;
@@ -222,6 +225,20 @@ void EngineLink::set_wanted_workers(unsigned workers) {
 
 void EngineLink::request_reload() {
     command(scan::EngineCommandKind::reload);
+}
+
+void EngineLink::try_candidate(TrialDone done) {
+    end_trial("another trial was begun", false);
+    trial_done_ = std::move(done);
+    if (command(scan::EngineCommandKind::try_candidate))
+        trial_sequence_ = sequence_;
+    else
+        end_trial("no engine is connected", false);
+}
+
+void EngineLink::end_trial(const std::string& message, bool answered) {
+    if (const TrialDone done = std::exchange(trial_done_, nullptr))
+        done(answered ? state_.definitions : "", message, answered);
 }
 
 bool EngineLink::submit(gate::WorkerId worker, const scan::ScanRequest& request, int file) {

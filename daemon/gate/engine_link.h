@@ -41,6 +41,10 @@ class EngineLink final : public gate::EnginePort {
 
     void set_wanted_workers(unsigned workers);
     void request_reload();
+    /// Has the engine try what `candidate` names; `done` is told which definitions serve then, and why where these are
+    /// others. Called once, also where the engine goes (then `answered` is false).
+    using TrialDone = std::function<void(const std::string& definitions, const std::string& message, bool answered)>;
+    void try_candidate(TrialDone done);
 
     bool submit(gate::WorkerId worker, const scan::ScanRequest& request, int file) override;
     void kill_worker(gate::WorkerId worker) override;
@@ -63,6 +67,7 @@ class EngineLink final : public gate::EnginePort {
     bool on_status(const std::string& content);
     bool on_reply(int fd, const std::string& content);
     bool command(scan::EngineCommandKind kind, std::uint32_t value = 0);
+    void end_trial(const std::string& message, bool answered);
 
     static constexpr std::size_t kMaximumConnections = 160; ///< 64 workers, twice over while definitions change
     UniqueFd listening_;
@@ -75,6 +80,8 @@ class EngineLink final : public gate::EnginePort {
     EngineState state_;
     unsigned wanted_workers_ = 0;
     std::uint32_t sequence_ = 0;
+    TrialDone trial_done_;
+    std::uint32_t trial_sequence_ = 0;
     MonotonicTime last_sent_{};
     MonotonicTime last_heard_{};
     MonotonicTime silent_since_{};

@@ -12,6 +12,7 @@
 #include <picket/model/paths.h>
 
 #include "host_identity.h"
+#include "mirror_state.h"
 
 namespace picket::daemon {
 namespace {
@@ -131,6 +132,17 @@ void add_engine(Json& json, const HealthSources& sources, const GateSnapshot& ga
                    "see docs/operations.md");
 }
 
+void add_mirror(Json& json, const HealthSources& sources, Issues& issues) {
+    const MirrorState mirror = read_mirror_state(sources.root);
+    json["definitions_expires"] = mirror.expires.empty() ? Json() : Json(mirror.expires);
+    json["definitions_checked"] =
+        mirror.last_success > 0 ? Json(to_rfc3339(WallTime(std::chrono::seconds(mirror.last_success)))) : Json();
+    if (is_old(mirror, sources.clock.wall()) && json["definitions_status"] == "up_to_date")
+        json["definitions_status"] = "old";
+    if (const auto issue = issue_of(mirror, sources.clock.wall()))
+        issues.add(issue->name, issue->message, issue->fix);
+}
+
 bool add_filesystems(Json& json, const HealthSources& sources, bool wanted, Issues& issues) {
     Json filesystems = Json::array();
     bool all_marked = sources.mounts != nullptr && sources.mounts->complete();
@@ -209,6 +221,7 @@ Json health(const HealthSources& sources) {
     add_identity(json, sources, issues);
     add_policy(json, profile, issues);
     add_engine(json, sources, gate, issues);
+    add_mirror(json, sources, issues);
     const bool marked = add_filesystems(json, sources, wanted, issues);
     const bool turning = sources.gate.age() < kStuck;
     const bool engine_works =

@@ -15,6 +15,7 @@ HostIdentity read_host_identity(const sys::Root& root) {
             identity.org_name = data::string_or(organisation, "name", "");
             identity.region = data::string_or(organisation, "region", data::string_or(*document, "region", ""));
             identity.onboarded = !identity.org_id.empty();
+            identity.definitions_url = data::string_or(data::member(*document, "endpoints"), "definitions", "");
         }
     if (const auto text = root.read(paths::kTags, kibibytes(64)))
         if (auto tags = data::parse_json(*text); tags && tags->is_object())

@@ -13,6 +13,7 @@ struct HostIdentity {
     std::string org_name;
     std::string region;
     std::string machine_id;
+    std::string definitions_url; ///< "" = the organisation names no mirror
     data::Json tags = data::Json::object();
 };
 HostIdentity read_host_identity(const sys::Root& root);

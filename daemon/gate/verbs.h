@@ -9,6 +9,7 @@
 #include <picket/base/bounded_queue.h>
 #include <picket/ipc/rpc.h>
 
+#include "definitions_keeper.h"
 #include "health.h"
 #include "scan_manager.h"
 #include "vault_keeper.h"
@@ -30,6 +31,7 @@ class Verbs {
         ScanManager& scans;
         Brake& brake;
         const VaultKeeper& vault;
+        DefinitionsKeeper& definitions;
         const sys::Root& root;
         const Clock& clock;
     };
@@ -79,6 +81,9 @@ class Verbs {
     ipc::RpcResult profile_show(ipc::RpcRequest&);
     ipc::RpcResult selftest_begin(ipc::RpcRequest&);
     ipc::RpcResult selftest_result(ipc::RpcRequest&);
+    ipc::RpcResult definitions_update(ipc::RpcRequest&);
+    ipc::RpcResult definitions_rollback(ipc::RpcRequest&);
+    ipc::RpcResult definitions_status(ipc::RpcRequest&);
     ipc::RpcResult tag_list(ipc::RpcRequest&);
     ipc::RpcResult tag_set(ipc::RpcRequest&);
     ipc::RpcResult tag_remove(ipc::RpcRequest&);

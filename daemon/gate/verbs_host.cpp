@@ -10,7 +10,7 @@
 #include "host_identity.h"
 #include "rpc_failure.h"
 
-/// What a host is called, and what keeps it busy.
+/// What a host is called, what it judges by, and what keeps it busy.
 namespace picket::daemon {
 namespace {
 
@@ -43,6 +43,18 @@ Json slowest_json(const std::vector<gate::SlowScan>& scans, std::size_t limit) {
 }
 
 } // namespace
+
+RpcResult Verbs::definitions_update(RpcRequest& request) {
+    return ports_.definitions.ask(DefinitionsKeeper::Order::update, request.reply);
+}
+
+RpcResult Verbs::definitions_rollback(RpcRequest& request) {
+    return ports_.definitions.ask(DefinitionsKeeper::Order::rollback, request.reply);
+}
+
+RpcResult Verbs::definitions_status(RpcRequest& request) {
+    return ports_.definitions.ask(DefinitionsKeeper::Order::status, request.reply);
+}
 
 RpcResult Verbs::tag_list(RpcRequest&) {
     return {Json{{"tags", read_host_identity(ports_.root).tags}}, {}};

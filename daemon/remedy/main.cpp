@@ -1,12 +1,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,9 +11,10 @@
 #include <common/usage.h>
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/ipc/activation.h>
+#include <picket/ipc/request_server.h>
 #include <picket/sys/notify.h>
 
-#include "server.h"
 #include "service.h"
 #include "vault.h"
 
@@ -24,7 +22,6 @@ using namespace picket;
 
 namespace {
 
-constexpr int kFirstPassedFd = 3;
 constexpr Milliseconds kIdle{60'000};
 constexpr const char* kUsage =
     "usage: picket-remedy [--socket PATH] [--root DIR] [--vault DIR]\n"
@@ -52,38 +49,6 @@ std::optional<Arguments> parse(int argc, char** argv) {
     return arguments;
 }
 
-/// sd_listen_fds(3) by hand.
-Result<UniqueFd> passed_socket() {
-    const char* pid = std::getenv("LISTEN_PID");
-    const char* count = std::getenv("LISTEN_FDS");
-    const auto for_whom = parse_unsigned(pid != nullptr ? pid : "");
-    if (!for_whom || *for_whom != static_cast<std::uint64_t>(getpid()) || count == nullptr ||
-        std::string_view(count) != "1")
-        return Error(ErrorCode::invalid_input,
-                     "no socket was passed: start picket-remedy.socket, or give --socket PATH");
-    int type = 0;
-    int listens = 0;
-    socklen_t length = sizeof(int);
-    if (getsockopt(kFirstPassedFd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_SEQPACKET ||
-        getsockopt(kFirstPassedFd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0)
-        return Error(ErrorCode::invalid_input, "the passed descriptor is no listening SOCK_SEQPACKET socket");
-    fcntl(kFirstPassedFd, F_SETFD, FD_CLOEXEC);
-    fcntl(kFirstPassedFd, F_SETFL, fcntl(kFirstPassedFd, F_GETFL) | O_NONBLOCK);
-    return UniqueFd(kFirstPassedFd);
-}
-
-Result<UniqueFd> stop_signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!fd)
-        return Error::from_errno(errno, "signalfd");
-    return fd;
-}
-
 /// To reach others' files and to act as their owners; nothing else.
 Result<void> give_up_rights() {
     if (geteuid() != 0)
@@ -99,8 +64,8 @@ void say(const std::string& text) {
 
 Result<void> serve(const Arguments& arguments) {
     UniqueFd listening =
-        PICKET_TRY(arguments.socket.empty() ? passed_socket() : ipc::listen_at(arguments.socket, 0600));
-    const UniqueFd stop = PICKET_TRY(stop_signals());
+        PICKET_TRY(arguments.socket.empty() ? ipc::passed_socket() : ipc::listen_at(arguments.socket, 0600));
+    const UniqueFd stop = PICKET_TRY(ipc::stop_signals());
     PICKET_TRY(give_up_rights());
     const UniqueFd root(open(arguments.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root)
@@ -118,12 +83,12 @@ Result<void> serve(const Arguments& arguments) {
     const sys::Root packages_root = PICKET_TRY(sys::Root::open(arguments.root));
     const auto packages = sys::rpm_files_of(packages_root);
     sys::notify_service_manager("READY=1");
-    remedy::ServerOptions options;
+    ipc::RequestServerOptions options;
     if (arguments.socket.empty())
         options.idle = kIdle;
-    remedy::Server server(
+    ipc::RequestServer server(
         std::move(listening), stop.get(), clock,
-        [&](const ipc::Message& message) { return remedy::answer(vault, message, packages.get()); }, options);
+        [&](const ipc::Message& message, int) { return remedy::answer(vault, message, packages.get()); }, options);
     server.run();
     return {};
 }

@@ -24,7 +24,7 @@ struct ProgramPaths {
     std::string sbin = "/usr/sbin";
 };
 
-/// Guard, remedy, gate, engine.
+/// Guard, remedy, link, definitions, gate, engine.
 std::vector<ChildSpec> standard_children(const ProgramPaths& paths);
 
 } // namespace picket::supervisor

@@ -70,6 +70,12 @@ void EngineProcess::make_current(const std::string& generation) {
     REQUIRE(definitions::Store(*root, top_ + "/definitions").make_current(generation));
 }
 
+void EngineProcess::make_candidate(const std::string& generation) {
+    auto root = sys::Root::open("/");
+    REQUIRE(root);
+    REQUIRE(definitions::Store(*root, top_ + "/definitions").set_candidate(generation));
+}
+
 void EngineProcess::start(const std::vector<std::string>& more_options) {
     std::vector<std::string> words{
         PICKET_ENGINE_PROGRAM,   "--socket",   top_ + "/engine.sock", "--definitions", top_ + "/definitions",

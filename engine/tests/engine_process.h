@@ -20,6 +20,7 @@ class EngineProcess {
     /// `extra` goes after the base set that the package ships; "" for the base set alone.
     void install(const std::string& generation, const std::string& extra_name = "", const std::string& extra = "");
     void make_current(const std::string& generation);
+    void make_candidate(const std::string& generation);
     void start(const std::vector<std::string>& more_options = {});
     /// Definitions "g1", so many workers connected.
     void start_ready(unsigned workers, const std::vector<std::string>& more_options = {});

@@ -24,12 +24,15 @@ std::string signature(const std::string& name, const std::string& body) {
     return name + ":0:*:" + to_hex(as_bytes(body)) + "\n";
 }
 
-/// What reload answered.
-scan::EngineStatus reload(EngineProcess& engine, std::uint32_t sequence) {
-    engine.gate().command(EngineCommandKind::reload, 0, sequence);
+/// What was answered when it was done.
+scan::EngineStatus ask(EngineProcess& engine, EngineCommandKind kind, std::uint32_t sequence) {
+    engine.gate().command(kind, 0, sequence);
     const auto status = engine.gate().answer_to(sequence);
     REQUIRE(status);
     return *status;
+}
+scan::EngineStatus reload(EngineProcess& engine, std::uint32_t sequence) {
+    return ask(engine, EngineCommandKind::reload, sequence);
 }
 
 bool finds(EngineProcess& engine, const std::string& content) {
@@ -120,6 +123,48 @@ TEST_CASE("definitions that do not load, condemn what is clean or miss EICAR are
 }
 TEST_CASE("refused definitions where memory is short: the old ones come back") {
     check_bad_reloads({"--sequential-reload"});
+}
+
+TEST_CASE("a candidate that is good serves at once, and `current` may follow without another load") {
+    EngineProcess engine;
+    engine.start_ready(1);
+    engine.install("g2", "new.ndb", signature("New.Threat", kNewThreat));
+    engine.make_candidate("g2");
+    const scan::EngineStatus tried = ask(engine, EngineCommandKind::try_candidate, 5);
+    CHECK(tried.state == LoadState::ready);
+    CHECK(std::string(tried.definitions) == "g2");
+    REQUIRE(engine.gate().wait_for_workers(1, "g2"));
+    CHECK(finds(engine, kNewThreat));
+    const std::vector<pid_t> zygotes = children_of(engine.pid());
+    engine.make_current("g2");
+    CHECK(std::string(reload(engine, 6).definitions) == "g2");
+    for (const pid_t child : children_of(engine.pid()))
+        CHECK(std::find(zygotes.begin(), zygotes.end(), child) != zygotes.end());
+}
+
+TEST_CASE("a bad candidate never serves, is tried once, and a reload of what is current ends the matter") {
+    EngineProcess engine;
+    engine.start_ready(1);
+    std::uint32_t sequence = 20;
+    for (const BadSet& bad : bad_sets()) {
+        engine.install(bad.generation, bad.file, bad.content);
+        engine.make_candidate(bad.generation);
+        const scan::EngineStatus status = ask(engine, EngineCommandKind::try_candidate, sequence++);
+        CHECK(std::string(status.definitions) == "g1");
+        CHECK(std::string(status.message).find(bad.complaint) != std::string::npos);
+        CHECK(finds(engine, eicar()));
+        CHECK(reload(engine, sequence++).state == LoadState::ready);
+    }
+}
+
+TEST_CASE("without definitions a good candidate is the first") {
+    EngineProcess engine;
+    engine.start({"--workers", "1"});
+    REQUIRE(engine.gate().wait_for_state(LoadState::failed));
+    engine.install("g1");
+    engine.make_candidate("g1");
+    CHECK(std::string(ask(engine, EngineCommandKind::try_candidate, 3).definitions) == "g1");
+    CHECK(engine.gate().wait_for_workers(1, "g1"));
 }
 
 TEST_CASE("an old worker finishes its request before it leaves") {

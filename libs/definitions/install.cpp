@@ -87,6 +87,8 @@ Result<FileRecord> Store::copy_file(const InputFile& file, const std::string& fo
     if (fchmod(out.get(), kFileMode) != 0 || fsync(out.get()) != 0)
         return Error::from_errno(errno, fmt::format("writing {}", file.name));
     record.sha256 = to_hex(digest.finish());
+    if (!file.sha256.empty() && file.sha256 != record.sha256)
+        return Error(ErrorCode::corrupt, fmt::format("{} is not what was signed", file.name));
     record.signatures = counter.count();
     return record;
 }
@@ -101,7 +103,7 @@ Result<void> Store::remove_generation_folder(const std::string& path) const {
 }
 
 Result<Generation> Store::install(const std::string& name, const std::vector<InputFile>& files, std::string_view source,
-                                  WallTime created) const {
+                                  WallTime created, data::Json origin) const {
     PICKET_TRY(check_input(name, files));
     PICKET_TRY(root_.make_directories(directory_ + "/generations", kDirectoryMode));
     const UniqueFd held = PICKET_TRY(lock());
@@ -111,7 +113,7 @@ Result<Generation> Store::install(const std::string& name, const std::vector<Inp
     PICKET_TRY(root_.make_directories(folder, kDirectoryMode));
     ScopeExit clean_up([&] { (void)remove_generation_folder(folder).has_value(); });
 
-    Generation generation{name, to_rfc3339(created), std::string(source), {}};
+    Generation generation{name, to_rfc3339(created), std::string(source), std::move(origin), {}};
     for (const InputFile& file : files)
         generation.files.push_back(PICKET_TRY(copy_file(file, folder)));
     std::sort(generation.files.begin(), generation.files.end(),
@@ -127,6 +129,15 @@ Result<Generation> Store::install(const std::string& name, const std::vector<Inp
     PICKET_TRY(rename_and_sync(folder, path_of(name)));
     clean_up.dismiss();
     return generation;
+}
+
+Result<void> Store::remove(const std::string& name) const {
+    const UniqueFd held = PICKET_TRY(lock());
+    if (!is_generation_name(name) || !root_.exists(path_of(name)))
+        return {};
+    if (const auto now = current(); now && *now == name)
+        return Error(ErrorCode::conflict, fmt::format("generation {} is in use", name));
+    return remove_generation_folder(path_of(name));
 }
 
 Result<void> Store::verify(const std::string& name) const {

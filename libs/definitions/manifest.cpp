@@ -35,12 +35,15 @@ data::Json to_json(const Generation& generation) {
     for (const FileRecord& file : generation.files)
         files.push_back(
             {{"name", file.name}, {"sha256", file.sha256}, {"size", file.size}, {"signatures", file.signatures}});
-    return {{"schema", kSchema},
-            {"name", generation.name},
-            {"created", generation.created},
-            {"source", generation.source},
-            {"signatures", generation.signatures()},
-            {"files", std::move(files)}};
+    data::Json json{{"schema", kSchema},
+                    {"name", generation.name},
+                    {"created", generation.created},
+                    {"source", generation.source},
+                    {"signatures", generation.signatures()},
+                    {"files", std::move(files)}};
+    if (generation.origin.is_object())
+        json["origin"] = generation.origin;
+    return json;
 }
 
 Result<Generation> parse_manifest(const std::string& name, std::string_view text) {
@@ -51,6 +54,7 @@ Result<Generation> parse_manifest(const std::string& name, std::string_view text
     generation.name = name;
     generation.created = data::string_or(*parsed, "created", "");
     generation.source = data::string_or(*parsed, "source", "");
+    generation.origin = data::member(*parsed, "origin");
     const data::Json& files = data::member(*parsed, "files");
     if (!files.is_array() || files.empty() || files.size() > kMaximumFiles)
         return Error(ErrorCode::corrupt,

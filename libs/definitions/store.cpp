@@ -38,19 +38,27 @@ Result<UniqueFd> Store::lock() const {
 }
 
 Result<std::string> Store::current() const {
-    const auto parent = root_.open_parent(directory_ + "/current");
+    return target_of("current");
+}
+
+Result<std::string> Store::candidate() const {
+    return target_of("candidate");
+}
+
+Result<std::string> Store::target_of(std::string_view link) const {
+    const auto parent = root_.open_parent(fmt::format("{}/{}", directory_, link));
     if (!parent)
         return parent.error();
     std::array<char, PATH_MAX> target{};
     const ssize_t length = readlinkat(parent->directory.get(), parent->name.c_str(), target.data(), target.size());
     if (length < 0 && errno == EINVAL)
-        return Error(ErrorCode::corrupt, fmt::format("{}/current should be a link to generations/NAME", directory_));
+        return Error(ErrorCode::corrupt, fmt::format("{}/{} should be a link to generations/NAME", directory_, link));
     if (length < 0)
-        return Error::from_errno(errno, fmt::format("reading {}/current", directory_));
+        return Error::from_errno(errno, fmt::format("reading {}/{}", directory_, link));
     std::string_view name(target.data(), static_cast<std::size_t>(length));
     if (!name.starts_with(kTargetPrefix) || !is_generation_name(name.substr(kTargetPrefix.size())))
-        return Error(ErrorCode::corrupt, fmt::format("{}/current points to {}; it should be generations/NAME",
-                                                     directory_, escape_for_display(name)));
+        return Error(ErrorCode::corrupt, fmt::format("{}/{} points to {}; it should be generations/NAME", directory_,
+                                                     link, escape_for_display(name)));
     return std::string(name.substr(kTargetPrefix.size()));
 }
 
@@ -93,16 +101,30 @@ Result<void> Store::rename_and_sync(const std::string& from, const std::string& 
 }
 
 Result<void> Store::make_current(const std::string& name) const {
+    return point("current", name);
+}
+
+Result<void> Store::set_candidate(const std::string& name) const {
+    return point("candidate", name);
+}
+
+Result<void> Store::clear_candidate() const {
+    const UniqueFd held = PICKET_TRY(lock());
+    PICKET_TRY(root_.remove(directory_ + "/candidate"));
+    return {};
+}
+
+Result<void> Store::point(std::string_view link, const std::string& name) const {
     const UniqueFd held = PICKET_TRY(lock());
     if (!is_generation_name(name) || !root_.exists(path_of(name)))
         return unknown_generation(name);
-    const std::string temporary = directory_ + "/.current.new";
+    const std::string temporary = fmt::format("{}/.{}.new", directory_, link);
     PICKET_TRY(root_.remove(temporary));
     const auto parent = PICKET_TRY(root_.open_parent(temporary));
     const std::string target = std::string(kTargetPrefix) + name;
     if (symlinkat(target.c_str(), parent.directory.get(), parent.name.c_str()) != 0)
         return Error::from_errno(errno, fmt::format("making {}", temporary));
-    return rename_and_sync(temporary, directory_ + "/current");
+    return rename_and_sync(temporary, fmt::format("{}/{}", directory_, link));
 }
 
 Result<std::string> Store::rollback() const {

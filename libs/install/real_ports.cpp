@@ -149,7 +149,8 @@ sys::Supervisor supervisor() {
             .stop_command = {program, "--stop"},
             .lock_file = files::kSupervisorLock,
             .programs = {program, "/usr/libexec/picket/picket-guard", "/usr/sbin/picketd",
-                         "/usr/libexec/picket/picket-engine", "/usr/libexec/picket/picket-remedy"}};
+                         "/usr/libexec/picket/picket-engine", "/usr/libexec/picket/picket-remedy",
+                         "/usr/libexec/picket/picket-definitions", "/usr/libexec/picket/picket-link"}};
 }
 
 /// By what the distribution is, not by what happens to be installed.

@@ -33,7 +33,7 @@ constexpr Names<Verdict, 6> kVerdicts{{{Verdict::clean, "clean"},
                                        {Verdict::unreadable, "unreadable"},
                                        {Verdict::engine_error, "engine_error"}}};
 
-constexpr Names<EventType, 28> kEventTypes{{{EventType::threat_blocked, "threat.blocked"},
+constexpr Names<EventType, 31> kEventTypes{{{EventType::threat_blocked, "threat.blocked"},
                                             {EventType::threat_detected, "threat.detected"},
                                             {EventType::threat_quarantined, "threat.quarantined"},
                                             {EventType::quarantine_failed, "quarantine.failed"},
@@ -52,6 +52,9 @@ constexpr Names<EventType, 28> kEventTypes{{{EventType::threat_blocked, "threat.
                                             {EventType::engine_lost, "engine.lost"},
                                             {EventType::engine_worker_killed, "engine.worker_killed"},
                                             {EventType::definitions_changed, "definitions.changed"},
+                                            {EventType::definitions_refused, "definitions.refused"},
+                                            {EventType::definitions_update_failed, "definitions.update_failed"},
+                                            {EventType::definitions_rolled_back, "definitions.rolled_back"},
                                             {EventType::profile_changed, "profile.changed"},
                                             {EventType::profile_refused, "profile.refused"},
                                             {EventType::protection_weakened, "protection.weakened"},

@@ -75,7 +75,7 @@ Result<void> restrict_files(const LandlockOptions& options) {
         return Error(ErrorCode::unavailable, "this kernel has no Landlock (5.13 or later, enabled, is needed)");
     RulesetAttributes attributes;
     attributes.handled_files = handled_files(abi);
-    attributes.handled_network = kTcpBindAndConnect;
+    attributes.handled_network = options.allow_tcp ? 0 : kTcpBindAndConnect;
     attributes.scoped = kScopeAbstractSocket | (options.isolate_signals ? kScopeSignal : 0);
     const UniqueFd ruleset(static_cast<int>(syscall(kCreateRuleset, &attributes, attribute_size(abi), 0U)));
     if (!ruleset)

@@ -34,7 +34,7 @@ bool is_valid(const ScanReply& reply) {
 
 bool is_valid(const EngineCommand& command) {
     return command.magic == kProtocolMagic && command.kind >= EngineCommandKind::ping &&
-           command.kind <= EngineCommandKind::kill_worker &&
+           command.kind <= EngineCommandKind::try_candidate &&
            (command.kind != EngineCommandKind::set_workers || (command.value >= 1 && command.value <= 64));
 }
 

@@ -162,3 +162,46 @@ TEST_CASE("help names every verb and shows examples") {
         CHECK(home.run({verb, "--help"}).output.find(std::string("picket-onboarding ") + verb) != std::string::npos);
     }
 }
+
+TEST_CASE("definitions publish: a mirror directory, versions that rise, a key that may be replaced") {
+    const Home home;
+    home.init();
+    REQUIRE(mkdir((home / "from").c_str(), 0700) == 0);
+    home.write("from/a.ndb", "A:0:*:00\n");
+    home.write("from/notes.txt", "not a database");
+    const auto publish = [&](std::vector<std::string> more = {}) {
+        std::vector<std::string> arguments{"definitions", "publish", home / "mirror", "--from", home / "from"};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return home.json(arguments);
+    };
+    const auto first = publish();
+    CHECK(data::member(first, "files") == 1);
+    CHECK(data::member(first, "left_out") == data::Json{"notes.txt"});
+    for (const char* name :
+         {"mirror/keys.json", "mirror/keys.json.minisig", "mirror/manifest.json", "mirror/manifest.json.minisig"})
+        CHECK(home.mode(name) == 0644);
+    CHECK(home.mode(".config/picket/organisation/definitions-1.key") == 0600);
+    const std::string keys = home.read("mirror/keys.json");
+    const auto second = publish();
+    CHECK(data::integer_or(second, "version", 0) > data::integer_or(first, "version", 0));
+    CHECK(home.read("mirror/keys.json") == keys);
+    const auto third = publish({"--rotate-key"});
+    CHECK(data::member(third, "key_id") != data::member(first, "key_id"));
+    CHECK(home.read("mirror/keys.json") != keys);
+    CHECK(data::member(publish(), "key_id") == data::member(third, "key_id"));
+}
+
+TEST_CASE("definitions publish: what does not work says why, and leaves the mirror as it was") {
+    const Home home;
+    check_fails(home.run({"definitions", "publish", home / "mirror", "--from", home / "from"}), 1, "organisation.json");
+    home.init();
+    check_fails(home.run({"definitions", "publish", home / "mirror", "--from", home / "from"}), 2, "from");
+    REQUIRE(mkdir((home / "from").c_str(), 0700) == 0);
+    check_fails(home.run({"definitions", "publish", home / "mirror", "--from", home / "from"}), 2,
+                "no definition file in it");
+    home.write("from/a.ndb", "A:0:*:00\n");
+    check_fails(home.run({"definitions", "publish", home / "mirror", "--from", home / "from", "--ttl", "soon"}), 2,
+                "--ttl soon");
+    struct stat status {};
+    CHECK(stat((home / "mirror/manifest.json").c_str(), &status) != 0);
+}

@@ -25,13 +25,16 @@ installer_runs() { [ -e /run/picket-installer.lock ] && ! flock -n /run/picket-i
 # Each folder is looked at on the way down: a link put in place of one must not lead a step further.
 purge_definitions() {
     [ -d /var/lib/picket/definitions ] && [ ! -L /var/lib/picket/definitions ] || return 0
-    [ ! -L /var/lib/picket/definitions/current ] || rm -f /var/lib/picket/definitions/current
+    for link in current candidate; do
+        [ ! -L /var/lib/picket/definitions/$link ] || rm -f /var/lib/picket/definitions/$link
+    done
     files 1 /var/lib/picket/definitions '*'
+    files 1 /var/lib/picket/definitions/incoming '*'
     files 2 /var/lib/picket/definitions/generations '*'
     if [ -d /var/lib/picket/definitions/generations ] && [ ! -L /var/lib/picket/definitions/generations ]; then
         find -P /var/lib/picket/definitions/generations -xdev -mindepth 1 -maxdepth 1 -type d -empty -delete
     fi
-    folders /var/lib/picket/definitions/generations /var/lib/picket/definitions
+    folders /var/lib/picket/definitions/incoming /var/lib/picket/definitions/generations /var/lib/picket/definitions
 }
 
 purge_state() {
@@ -55,7 +58,7 @@ purge_configuration() {
 
 # What a running Picket has in /run.
 remove_runtime() {
-    for socket in control engine guard remedy; do
+    for socket in control engine guard remedy definitions link; do
         [ ! -S /run/picket/$socket.sock ] || rm -f /run/picket/$socket.sock
     done
     files 1 /run/picket guard.json supervisor.lock supervisor.pid
@@ -63,8 +66,10 @@ remove_runtime() {
 }
 
 remove_user() {
-    ! getent passwd picket-engine >/dev/null || userdel picket-engine || true
-    ! getent group picket-engine >/dev/null || groupdel picket-engine || true
+    for user in picket-engine picket-net; do
+        ! getent passwd $user >/dev/null || userdel $user || true
+        ! getent group $user >/dev/null || groupdel $user || true
+    done
 }
 
 purge() {

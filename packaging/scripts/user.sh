@@ -1,8 +1,10 @@
 # shellcheck shell=sh
-# The engine's user; one that is there already keeps its number.
+# The users of the engine and of what downloads; one that is there already keeps its number.
 make_user() {
-    ! getent passwd picket-engine >/dev/null || return 0
-    group=--user-group
-    ! getent group picket-engine >/dev/null || group=--gid=picket-engine
-    useradd --system "$group" --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin picket-engine
+    for user in picket-engine picket-net; do
+        ! getent passwd $user >/dev/null || continue
+        group=--user-group
+        ! getent group $user >/dev/null || group=--gid=$user
+        useradd --system "$group" --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin $user
+    done
 }

@@ -86,6 +86,8 @@ class World:
 
     LAUNCHER = ()  # what every program is started by: for tests that play another kernel
 
+    extra_mount = ()  # more file systems to watch, as options
+
     # A busy machine must not let a scan miss the default of 2 s: here it is about what happens, not how fast.
     PATIENT = {"realTimeProtection": {"openDeadlineMs": 10000}}
 
@@ -182,7 +184,7 @@ class World:
             if os.path.exists(self.socket_path(name)):
                 os.unlink(self.socket_path(name))
         self.spawn("gate", "picketd", "--root", self.root, "--run-directory", self.run, "--engine-user", str(ENGINE_UID),
-                   "--only-mount", self.watched)
+                   "--only-mount", self.watched, *self.extra_mount)
         wait_for(lambda: os.path.exists(self.socket_path("control")), "the control socket\n" + self.log("gate"))
 
     def start_engine(self, workers=2):

@@ -17,6 +17,8 @@ picketd 4.5
 picket-engine 1.0
 picket-guard 2.0
 picket-remedy 4.5
+picket-definitions 1.5
+picket-link 2.0
 END
 
 # Whatever gives a unit mounts of its own hides the host's from it. Those of this list do.
@@ -37,7 +39,7 @@ in_host systemctl start picket.target
 main_pid() { in_host systemctl show -p MainPID --value "$1"; }
 namespace_of() { in_host readlink "/proc/$1/ns/$2"; }
 
-check_equal "systemd understands every line of the units" "$(in_host sh -c 'systemd-analyze verify --man=no picket.target picketd.service picket-engine.service picket-guard.service picket-remedy.socket 2>&1 | grep -i picket')" ""
+check_equal "systemd understands every line of the units" "$(in_host sh -c 'systemd-analyze verify --man=no picket.target picketd.service picket-engine.service picket-guard.service picket-remedy.socket picket-definitions.service picket-definitions.socket picket-link.service picket-link.socket 2>&1 | grep -i picket')" ""
 for unit in picketd picket-engine picket-guard; do
   check "$unit starts" wait_until 60 in_host systemctl is-active "$unit.service"
 done
@@ -48,7 +50,9 @@ engine=$(main_pid picket-engine.service)
 check "the engine has mounts of its own" test "$(namespace_of "$engine" mnt)" != "$(namespace_of 1 mnt)"
 check_equal "the engine's tmpfs is in the host's mounts and is the engine's" "$(in_host stat -f -c %T /run/picket/engine-tmp) $(in_host stat -c '%a %U' /run/picket/engine-tmp)" "tmpfs 700 picket-engine"
 check_equal "the engine has no capability" "$(in_host sed -n 's/^CapBnd:\t//p' "/proc/$engine/status")" 0000000000000000
-check_equal "remedy's socket is root's alone" "$(in_host stat -c '%a %U' /run/picket/remedy.sock)" "600 root"
+for socket in remedy definitions link; do
+  check_equal "the socket of $socket is root's alone" "$(in_host stat -c '%a %U' /run/picket/$socket.sock)" "600 root"
+done
 
 comes_back_from_kill() {
   local unit=$1.service pid

@@ -27,7 +27,7 @@ for run in there there_on_3_10; do
     check_code 0 "$run: $program --version" "$run" "$program" --version
     check_contains "and says which" "$OUTPUT" "$(sed -n 's/^project(picket VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)"
   done
-  for program in /usr/sbin/picketd /usr/libexec/picket/{picket-engine,picket-guard,picket-remedy,picket-supervisor}; do
+  for program in /usr/sbin/picketd /usr/libexec/picket/{picket-engine,picket-guard,picket-remedy,picket-definitions,picket-link,picket-supervisor}; do
     check_code 0 "$run: ${program##*/} --help" "$run" "$program" --help
   done
   check_code 0 "$run: an organisation is made" "$run" picket-onboarding init --org "Acme$run" --region eu

@@ -232,7 +232,7 @@ TEST_CASE("the log is never opened through a link") {
 
 TEST_CASE("the shipped table has each service once, the guard first and the engine as its own user") {
     const auto children = standard_children({});
-    REQUIRE(children.size() == 4);
+    REQUIRE(children.size() == 6);
     CHECK(children.front().name == "guard");
     CHECK(children.back().name == "engine");
     CHECK(children.back().user == "picket-engine");

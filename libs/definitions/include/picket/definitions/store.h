@@ -14,6 +14,7 @@
 /// Sets of signature databases on disk:
 ///   DIRECTORY/generations/NAME/{*.ndb, *.hdb, *.cvd …, manifest.json}   complete and never changed again
 ///   DIRECTORY/current → generations/NAME                                swapped by rename
+///   DIRECTORY/candidate → generations/NAME                              what the engine is to try next, if anything
 /// Root writes, everybody may read.
 namespace picket::definitions {
 
@@ -33,6 +34,7 @@ struct InputFile {
     std::string name;
     int fd = -1; ///< read by pread from 0 to its end; where it is -1, `content` counts
     std::string content = {};
+    std::string sha256 = {}; ///< what it must be; "" = whatever it is
 };
 
 struct FileRecord {
@@ -45,6 +47,7 @@ struct Generation {
     std::string name;
     std::string created; ///< RFC 3339
     std::string source;  ///< "bundle 0.1.0", "file", "https://…"
+    data::Json origin;   ///< what the signed set said of itself; null where there was none
     std::vector<FileRecord> files;
     std::uint64_t signatures() const;
 };
@@ -72,10 +75,17 @@ class Store {
 
     /// Writes a complete generation and then makes it visible under `name`; `current` does not move. The same name
     /// with the same content is success; with other content conflict. invalid_input names the file that may not be.
+    /// corrupt names a file that is not what its `sha256` says.
     Result<Generation> install(const std::string& name, const std::vector<InputFile>& files, std::string_view source,
-                               WallTime created) const;
+                               WallTime created, data::Json origin = nullptr) const;
     /// Swaps `current`; the generation must be there.
     Result<void> make_current(const std::string& name) const;
+    /// What the engine is asked to try (EngineCommandKind::try_candidate); errors as of current().
+    Result<std::string> candidate() const;
+    Result<void> set_candidate(const std::string& name) const;
+    Result<void> clear_candidate() const;
+    /// Removes one generation, file by file; conflict for the current one.
+    Result<void> remove(const std::string& name) const;
     /// Makes the newest generation older than the current one current and returns its name; not_found where none is.
     Result<std::string> rollback() const;
     /// Removes all but the newest `keep` and the current one, file by file from its own list. Returns what went.
@@ -83,6 +93,8 @@ class Store {
 
   private:
     Result<UniqueFd> lock() const;
+    Result<std::string> target_of(std::string_view link) const;
+    Result<void> point(std::string_view link, const std::string& name) const;
     Result<FileRecord> copy_file(const InputFile& file, const std::string& folder) const;
     Result<void> remove_generation_folder(const std::string& path) const;
     Result<void> rename_and_sync(const std::string& from, const std::string& to) const;

@@ -25,7 +25,8 @@ struct TrustedFile {
     std::string name;
     UniqueFd fd;
 };
-/// Our own program and the libraries in this process, but for the largest. Call it before the sandbox closes.
+/// Our own programs, what the host starts and is reached by, and the libraries in this process, but for the largest.
+/// Call it before the sandbox closes.
 std::vector<TrustedFile> open_own_files();
 
 /// Scans everything; the first wrong answer is corrupt and says which. `before_each` is called with the name of what

@@ -30,6 +30,9 @@ enum class EventType {
     engine_lost,
     engine_worker_killed,
     definitions_changed,
+    definitions_refused,       ///< the engine did not take what the mirror offered
+    definitions_update_failed, ///< once a reason, not once an attempt
+    definitions_rolled_back,
     profile_changed,
     profile_refused,     ///< a bad managed file; the last good profile stays in force
     protection_weakened, ///< lower level, new exclusion, failure policy

@@ -14,6 +14,8 @@ inline constexpr const char* kLastGoodProfile = "/var/lib/picket/profile/last-go
 inline constexpr const char* kLocalSettings = "/var/lib/picket/settings.json";
 inline constexpr const char* kDefinitionsDirectory = "/var/lib/picket/definitions";
 inline constexpr const char* kCurrentDefinitions = "/var/lib/picket/definitions/current";
+inline constexpr const char* kMirrorMemory = "/var/lib/picket/definitions/mirror.json";
+inline constexpr const char* kIncomingDefinitions = "/var/lib/picket/definitions/incoming";
 inline constexpr const char* kQuarantineDirectory = "/var/lib/picket/quarantine";
 inline constexpr const char* kSelfTestDirectory = "/var/lib/picket/selftest";
 inline constexpr const char* kMetricsDirectory = "/var/lib/picket/metrics";
@@ -26,9 +28,12 @@ inline constexpr const char* kControlSocket = "/run/picket/control.sock";
 inline constexpr const char* kEngineSocket = "/run/picket/engine.sock";
 inline constexpr const char* kGuardSocket = "/run/picket/guard.sock";
 inline constexpr const char* kRemedySocket = "/run/picket/remedy.sock";
+inline constexpr const char* kLinkSocket = "/run/picket/link.sock";
+inline constexpr const char* kDefinitionsSocket = "/run/picket/definitions.sock";
 inline constexpr const char* kEngineTemporaryDirectory = "/run/picket/engine-tmp";
 inline constexpr const char* kLogDirectory = "/var/log/picket";
 
 inline constexpr const char* kEngineUser = "picket-engine";
+inline constexpr const char* kLinkUser = "picket-net";
 
 } // namespace picket::paths

@@ -19,6 +19,7 @@ struct FileRule {
 
 struct LandlockOptions {
     std::vector<FileRule> allowed; ///< everything else is refused, execution everywhere
+    bool allow_tcp = false;        ///< for the one process that talks to a network
     bool isolate_signals = true;   ///< no signal out of the domain, where the kernel knows how (ABI 6)
 };
 

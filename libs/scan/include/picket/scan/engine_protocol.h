@@ -66,6 +66,9 @@ enum class EngineCommandKind : std::uint32_t {
     reload = 2,      ///< load what /var/lib/picket/definitions/current names now
     set_workers = 3, ///< value = number of workers, 1 to 64
     kill_worker = 4, ///< value = worker pid
+    /// Load what /var/lib/picket/definitions/candidate names, and scan with it from now on where it passes the sample
+    /// check; the answer says which definitions serve then. `current` may follow: a reload then finds it loaded.
+    try_candidate = 5,
 };
 struct EngineCommand {
     std::uint32_t magic = kProtocolMagic;

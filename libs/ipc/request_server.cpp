@@ -1,34 +1,39 @@
-#include "server.h"
+#include <picket/ipc/request_server.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <poll.h>
 
-namespace picket::remedy {
+namespace picket::ipc {
 namespace {
 
 /// A peer that does not take its answer is not waited for longer.
 constexpr int kAnswerWaitMs = 5'000;
 
+bool contains(const std::vector<uid_t>& uids, uid_t uid) {
+    return std::find(uids.begin(), uids.end(), uid) != uids.end();
+}
+
 } // namespace
 
-Server::Server(UniqueFd listening, int stop_fd, const Clock& clock, Handler handler, ServerOptions options)
+RequestServer::RequestServer(UniqueFd listening, int stop_fd, const Clock& clock, Handler handler,
+                             RequestServerOptions options)
     : listening_(std::move(listening)), stop_fd_(stop_fd), clock_(clock), handler_(std::move(handler)),
       options_(options), last_request_(clock.monotonic()) {}
 
-void Server::run() {
+void RequestServer::run() {
     while (turn()) {
     }
 }
 
-int Server::wait_ms() const {
+int RequestServer::wait_ms() const {
     if (!options_.idle)
         return -1;
     const auto left = std::chrono::duration_cast<Milliseconds>(last_request_ + *options_.idle - clock_.monotonic());
     return static_cast<int>(std::max<Milliseconds::rep>(0, left.count()));
 }
 
-bool Server::turn() {
+bool RequestServer::turn() {
     std::vector<pollfd> watched{{stop_fd_, POLLIN, 0}, {listening_.get(), POLLIN, 0}};
     for (const UniqueFd& connection : connections_)
         watched.push_back({connection.get(), POLLIN, 0});
@@ -47,26 +52,26 @@ bool Server::turn() {
     return true;
 }
 
-void Server::accept_waiting() {
-    auto connection = ipc::accept_one(listening_.get());
+void RequestServer::accept_waiting() {
+    auto connection = accept_one(listening_.get());
     if (!connection)
         return;
-    const auto peer = ipc::peer_of(connection->get());
-    if (!peer || peer->uid != options_.allowed_uid || connections_.size() >= options_.maximum_connections)
+    const auto peer = peer_of(connection->get());
+    if (!peer || !contains(options_.allowed_uids, peer->uid) || connections_.size() >= options_.maximum_connections)
         return;
     connections_.push_back(std::move(*connection));
 }
 
-bool Server::serve(int connection) {
-    const auto message = ipc::receive_message(connection);
+bool RequestServer::serve(int connection) {
+    const auto message = receive_message(connection);
     if (!message)
         return message.error().errno_value() == EAGAIN;
-    const std::string reply = handler_(*message);
+    const std::string reply = handler_(*message, connection);
     last_request_ = clock_.monotonic();
-    auto sent = ipc::send_message(connection, reply);
-    if (!sent && sent.error().errno_value() == EAGAIN && ipc::wait_writable(connection, kAnswerWaitMs))
-        sent = ipc::send_message(connection, reply);
+    auto sent = send_message(connection, reply);
+    if (!sent && sent.error().errno_value() == EAGAIN && wait_writable(connection, kAnswerWaitMs))
+        sent = send_message(connection, reply);
     return sent.has_value();
 }
 
-} // namespace picket::remedy
+} // namespace picket::ipc

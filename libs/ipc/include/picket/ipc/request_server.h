@@ -7,20 +7,21 @@
 #include <picket/base/clock.h>
 #include <picket/ipc/seqpacket.h>
 
-namespace picket::remedy {
+namespace picket::ipc {
 
-struct ServerOptions {
-    uid_t allowed_uid = 0;            ///< any other peer is closed without an answer
-    std::optional<Milliseconds> idle; ///< run() ends after so long without a request
+struct RequestServerOptions {
+    std::vector<uid_t> allowed_uids{0}; ///< any other peer is closed without an answer
+    std::optional<Milliseconds> idle;   ///< run() ends after so long without a request
     std::size_t maximum_connections = 16;
 };
 
 /// Answers requests one after the other. One thread.
-class Server {
+class RequestServer {
   public:
-    using Handler = std::function<std::string(const ipc::Message&)>;
+    /// `connection` is for a look at whether the peer still waits; the answer is sent by the server.
+    using Handler = std::function<std::string(const Message& message, int connection)>;
     /// `stop_fd`: readable = finish the request at hand and return.
-    Server(UniqueFd listening, int stop_fd, const Clock& clock, Handler handler, ServerOptions options);
+    RequestServer(UniqueFd listening, int stop_fd, const Clock& clock, Handler handler, RequestServerOptions options);
     void run();
 
   private:
@@ -34,9 +35,9 @@ class Server {
     int stop_fd_;
     const Clock& clock_;
     Handler handler_;
-    ServerOptions options_;
+    RequestServerOptions options_;
     std::vector<UniqueFd> connections_;
     MonotonicTime last_request_;
 };
 
-} // namespace picket::remedy
+} // namespace picket::ipc

@@ -1,0 +1,96 @@
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <poll.h>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <picket/base/build_info.h>
+#include <picket/ipc/activation.h>
+#include <picket/ipc/request_server.h>
+#include <picket/model/paths.h>
+#include <picket/sys/notify.h>
+
+#include "confinement.h"
+#include "service.h"
+
+using namespace picket;
+
+namespace {
+
+constexpr Milliseconds kIdle{60'000};
+constexpr const char* kUsage = "usage: picket-link [--socket PATH] [--user NAME]\n"
+                               "Downloads for picket-definitions. Without --socket it takes the socket that the "
+                               "service manager passes.\n";
+
+struct Arguments {
+    std::string socket;
+    std::string user = paths::kLinkUser;
+};
+
+std::optional<Arguments> parse(int argc, char** argv) {
+    Arguments arguments;
+    for (int i = 1; i < argc; i += 2) {
+        const std::string_view name = argv[i];
+        std::string* const value = name == "--socket" ? &arguments.socket
+                                   : name == "--user" ? &arguments.user
+                                                      : nullptr;
+        if (value == nullptr || i + 1 >= argc)
+            return std::nullopt;
+        *value = argv[i + 1];
+    }
+    return arguments;
+}
+
+/// We are to stop, or the one who asked is gone.
+bool is_over(int stop, int connection) {
+    pollfd watched[] = {{stop, POLLIN, 0}, {connection, POLLRDHUP, 0}};
+    return poll(watched, 2, 0) > 0;
+}
+
+Result<void> serve(const Arguments& arguments) {
+    const uid_t caller = arguments.socket.empty() ? 0 : geteuid();
+    UniqueFd listening =
+        PICKET_TRY(arguments.socket.empty() ? ipc::passed_socket() : ipc::listen_at(arguments.socket, 0600));
+    const UniqueFd stop = PICKET_TRY(ipc::stop_signals());
+    PICKET_TRY(link::confine(arguments.user));
+    const SystemClock clock;
+    net::Downloader downloader;
+    sys::notify_service_manager("READY=1");
+    ipc::RequestServerOptions options;
+    options.allowed_uids = {caller};
+    if (arguments.socket.empty())
+        options.idle = kIdle;
+    ipc::RequestServer server(
+        std::move(listening), stop.get(), clock,
+        [&](const ipc::Message& message, int connection) {
+            return link::answer(downloader, message, [&] { return is_over(stop.get(), connection); });
+        },
+        options);
+    server.run();
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::string_view first = argc == 2 ? argv[1] : "";
+    if (first == "--version" || first == "--help") {
+        fmt::print("{}", first == "--help" ? kUsage : fmt::format("picket-link {}\n", build::version()));
+        return 0;
+    }
+    const auto arguments = parse(argc, argv);
+    if (!arguments) {
+        fmt::print(stderr, "{}", kUsage);
+        return 2;
+    }
+    umask(077);
+    std::signal(SIGPIPE, SIG_IGN);
+    if (const auto served = serve(*arguments); !served) {
+        fmt::print(stderr, "picket-link: {}\n", served.error().message());
+        return 1;
+    }
+    return 0;
+}

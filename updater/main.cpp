@@ -1,0 +1,93 @@
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <picket/base/build_info.h>
+#include <picket/ipc/activation.h>
+#include <picket/ipc/request_server.h>
+#include <picket/model/paths.h>
+#include <picket/sandbox/privileges.h>
+#include <picket/sys/notify.h>
+
+#include "link_fetcher.h"
+#include "service.h"
+
+using namespace picket;
+
+namespace {
+
+constexpr Milliseconds kIdle{60'000};
+constexpr const char* kUsage =
+    "usage: picket-definitions [--socket PATH] [--link PATH] [--root DIR]\n"
+    "Keeps the definitions for picketd: verifies what picket-link brings, and keeps generations.\n"
+    "Without --socket it takes the socket that the service manager passes.\n";
+
+struct Arguments {
+    std::string socket;
+    std::string link = paths::kLinkSocket;
+    std::string root = "/";
+};
+
+std::optional<Arguments> parse(int argc, char** argv) {
+    Arguments arguments;
+    for (int i = 1; i < argc; i += 2) {
+        const std::string_view name = argv[i];
+        std::string* const value = name == "--socket" ? &arguments.socket
+                                   : name == "--link" ? &arguments.link
+                                   : name == "--root" ? &arguments.root
+                                                      : nullptr;
+        if (value == nullptr || i + 1 >= argc)
+            return std::nullopt;
+        *value = argv[i + 1];
+    }
+    return arguments;
+}
+
+Result<void> serve(const Arguments& arguments) {
+    UniqueFd listening =
+        PICKET_TRY(arguments.socket.empty() ? ipc::passed_socket() : ipc::listen_at(arguments.socket, 0600));
+    const UniqueFd stop = PICKET_TRY(ipc::stop_signals());
+    // It owns what it writes to: root without a capability is enough.
+    PICKET_TRY(sandbox::drop_all_capabilities());
+    PICKET_TRY(sandbox::become_undumpable());
+    const sys::Root root = PICKET_TRY(sys::Root::open(arguments.root));
+    const SystemClock clock;
+    updater::LinkFetcher fetcher(arguments.link, stop.get());
+    updates::Updater updater(root, clock, fetcher);
+    sys::notify_service_manager("READY=1");
+    ipc::RequestServerOptions options;
+    options.allowed_uids = {geteuid()};
+    if (arguments.socket.empty())
+        options.idle = kIdle;
+    ipc::RequestServer server(
+        std::move(listening), stop.get(), clock,
+        [&](const ipc::Message& message, int) { return updater::answer(updater, message.content); }, options);
+    server.run();
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::string_view first = argc == 2 ? argv[1] : "";
+    if (first == "--version" || first == "--help") {
+        fmt::print("{}", first == "--help" ? kUsage : fmt::format("picket-definitions {}\n", build::version()));
+        return 0;
+    }
+    const auto arguments = parse(argc, argv);
+    if (!arguments) {
+        fmt::print(stderr, "{}", kUsage);
+        return 2;
+    }
+    umask(077);
+    std::signal(SIGPIPE, SIG_IGN);
+    if (const auto served = serve(*arguments); !served) {
+        fmt::print(stderr, "picket-definitions: {}\n", served.error().message());
+        return 1;
+    }
+    return 0;
+}
