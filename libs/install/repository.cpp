@@ -29,8 +29,16 @@ Error no_client() {
     return Error(ErrorCode::invalid_input, "--from-repo needs apt, dnf, yum or zypper on the running host");
 }
 
+/// What came is the publisher's to mend, not the caller's.
+Result<Certificates> keys_in_keyring(std::string_view keyring) {
+    auto parsed = crypto::parse_certificates(keyring);
+    if (!parsed)
+        return Error(ErrorCode::corrupt, fmt::format("{} of the repository: {}", kKeyringName, parsed.error().message()));
+    return parsed;
+}
+
 Result<Certificates> keyring_of(const Ports& ports, const std::string& url) {
-    return crypto::parse_certificates(
+    return keys_in_keyring(
         PICKET_TRY(ports.repositories->fetch(fmt::format("{}/{}", url, kKeyringName), kKeyringLimit)));
 }
 
@@ -50,7 +58,7 @@ Result<Certificates> keyring_by_release_key(const Ports& ports, const std::strin
     if (*valid_until < ports.clock.wall())
         return Error(ErrorCode::corrupt, fmt::format("{} of the repository: its signature ended {}", kKeyringName,
                                                      short_text(*valid_until)));
-    return crypto::parse_certificates(keyring);
+    return keys_in_keyring(keyring);
 }
 
 Result<Certificates> keys_in_file(const std::string& path) {

@@ -28,7 +28,10 @@ StepOutcome apply_trust(const HandlerContext& context, const Step& step, const J
             return outcome_of(key.error(), InstallerExit::installation_failed);
         keys.push_back(std::move(*key));
     }
-    return outcome_of(context.ports.repositories->trust(keys), InstallerExit::installation_failed,
+    if (const auto trusted = context.ports.repositories->trust(keys); !trusted)
+        return outcome_of(trusted, InstallerExit::installation_failed);
+    const auto former = data::strings_of(data::member(step.parameters, "former_keys"));
+    return outcome_of(context.ports.repositories->forget(former), InstallerExit::installation_failed,
                       fmt::format("{} keys", keys.size()));
 }
 

@@ -62,7 +62,8 @@ std::optional<std::string> cached_repomd(const std::string& cache) {
 
 class DnfClient final : public RepositoryClient {
   public:
-    explicit DnfClient(bool yum) : program_(yum ? "yum" : "dnf"), is_yum_(yum) {}
+    explicit DnfClient(DnfKind kind)
+        : program_(kind == DnfKind::yum ? "yum" : "dnf"), is_yum_(kind == DnfKind::yum) {}
     std::string_view name() const override { return program_; }
     RepositoryKind kind() const override { return RepositoryKind::dnf; }
     Result<std::string> fetch(const std::string& url, Bytes limit) override { return fetch_by_curl(url, limit); }
@@ -176,8 +177,8 @@ class DnfClient final : public RepositoryClient {
 
 } // namespace
 
-std::unique_ptr<RepositoryClient> make_dnf_client(bool yum) {
-    return std::make_unique<DnfClient>(yum);
+std::unique_ptr<RepositoryClient> make_dnf_client(DnfKind kind) {
+    return std::make_unique<DnfClient>(kind);
 }
 
 } // namespace picket::sys

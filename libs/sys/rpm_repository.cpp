@@ -1,4 +1,4 @@
-#include <filesystem>
+#include <algorithm>
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
@@ -73,14 +73,10 @@ Result<void> import_into_rpm(const std::vector<std::string>& armored_keys) {
 }
 
 Result<void> erase_from_rpm(const std::vector<std::string>& fingerprints) {
-    for (const std::string& fingerprint : PICKET_TRY([&]() -> Result<std::vector<std::string>> {
-             std::vector<std::string> there;
-             const auto missing = PICKET_TRY(keys_missing_in_rpm(fingerprints));
-             for (const std::string& each : fingerprints)
-                 if (std::find(missing.begin(), missing.end(), each) == missing.end())
-                     there.push_back(each);
-             return there;
-         }())) {
+    const std::vector<std::string> missing = PICKET_TRY(keys_missing_in_rpm(fingerprints));
+    for (const std::string& fingerprint : fingerprints) {
+        if (std::find(missing.begin(), missing.end(), fingerprint) != missing.end())
+            continue;
         const RunOutcome outcome = PICKET_TRY(rpm({"-e", "--allmatches", "gpg-pubkey-" + short_id(fingerprint)}));
         if (!outcome.ok())
             return package_failure("rpm -e", outcome, {});
@@ -89,14 +85,12 @@ Result<void> erase_from_rpm(const std::vector<std::string>& fingerprints) {
 }
 
 Result<std::string> fetch_by_curl(const std::string& url, Bytes limit) {
-    const auto outcome = PICKET_TRY(run({"curl", "--fail", "--silent", "--show-error", "--location", "--max-redirs", "5",
-                                         "--proto", "=http,https", "--connect-timeout", "20", "--max-time", "60",
-                                         "--max-filesize", std::to_string(limit.count), "--", url},
-                                        [&] {
-                                            RunOptions options = quiet_run(kFetchTimeout);
-                                            options.output_limit = Bytes{limit.count + 1};
-                                            return options;
-                                        }()));
+    RunOptions options = quiet_run(kFetchTimeout);
+    options.output_limit = Bytes{limit.count + 1};
+    const RunOutcome outcome = PICKET_TRY(
+        run({"curl", "--fail", "--silent", "--show-error", "--location", "--max-redirs", "5", "--proto", "=http,https",
+             "--connect-timeout", "20", "--max-time", "60", "--max-filesize", std::to_string(limit.count), "--", url},
+            options));
     if (!outcome.ok())
         return Error(ErrorCode::internal, fmt::format("curl: {}", reason_of(outcome)));
     if (outcome.output.size() > limit.count)

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # who sources it reads what is set here
 # The keys that sign the repositories: OpenPGP, RSA (rpm 4.11 knows nothing newer), made at first use beside the release
 # keys, outside of the tree. Two of them: one signs, the next one is published with it, so that hosts trust it before it
 # is needed. Sourced, after packaging/release_keys.sh.

@@ -68,8 +68,9 @@ class RepositoryClient {
     virtual Result<void> install(const std::string& package, const std::string& version, PackageWish wish) = 0;
 };
 
+enum class DnfKind { dnf, yum };
 std::unique_ptr<RepositoryClient> make_apt_client();
-std::unique_ptr<RepositoryClient> make_dnf_client(bool yum = false);
+std::unique_ptr<RepositoryClient> make_dnf_client(DnfKind kind);
 std::unique_ptr<RepositoryClient> make_zypper_client();
 
 } // namespace picket::sys
