@@ -61,8 +61,9 @@ const Option kFromRepo{.name = "--from-repo",
                        .help = "install from this signed repository, instead of a bundle, and set it up for updates"};
 const Option kRepoKey{.name = "--repo-key",
                       .value = "KEY",
-                      .help = "a file with the repository's OpenPGP keys, or a key's fingerprint; default: those that are "
-                              "signed by a release key",
+                      .help =
+                          "a file with the repository's OpenPGP keys, or a key's fingerprint; default: those that are "
+                          "signed by a release key",
                       .repeatable = true};
 
 struct Row {
@@ -81,10 +82,11 @@ const std::vector<Row>& rows() {
          {.words = "install",
           .summary = "Installs Picket from the bundle, onboards the host, and proves that it protects.",
           .options = {kOnboarding, kBundle, kFromRepo, kRepoKey, kProfile, kTag, kDryRun, kReplaceOrg},
-          .examples = {"picket-installer install --onboarding acme.zip",
-                       "picket-installer install --onboarding acme.zip --profile servers.yaml --tag site=ham",
-                       "picket-installer install --onboarding acme.zip --dry-run",
-                       "picket-installer install --onboarding acme.zip --from-repo https://packages.example.org/picket"},
+          .examples =
+              {"picket-installer install --onboarding acme.zip",
+               "picket-installer install --onboarding acme.zip --profile servers.yaml --tag site=ham",
+               "picket-installer install --onboarding acme.zip --dry-run",
+               "picket-installer install --onboarding acme.zip --from-repo https://packages.example.org/picket"},
           .note = "On an onboarded host --onboarding may be left out. What is as it should be stays untouched. A "
                   "failure undoes everything."}},
         {VerbKind::onboard,
@@ -127,7 +129,8 @@ const std::vector<Row>& rows() {
           .options = {{.name = "DIR", .help = "folder for the files", .required = true, .kind = ValueKind::path},
                       kFromRepo,
                       kRepoKey},
-          .examples = {"picket-installer export repo picket-repository --from-repo https://packages.example.org/picket"},
+          .examples =
+              {"picket-installer export repo picket-repository --from-repo https://packages.example.org/picket"},
           .note = "For hosts whose packages come by other means than this program. Needs no root."}},
     };
     return kRows;

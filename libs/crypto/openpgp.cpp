@@ -100,7 +100,8 @@ Result<std::string> fingerprint_of_key(std::string_view body) {
     unsigned size = 0;
     if (EVP_Digest(hashed.data(), hashed.size(), digest.data(), &size, EVP_sha1(), nullptr) != 1 ||
         size != digest.size())
-        return Error(ErrorCode::unavailable, "this host's OpenSSL has no SHA-1, which OpenPGP fingerprints are made of");
+        return Error(ErrorCode::unavailable,
+                     "this host's OpenSSL has no SHA-1, which OpenPGP fingerprints are made of");
     std::string text = to_hex(digest);
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
     return text;
@@ -183,9 +184,8 @@ Result<std::vector<OpenPgpCertificate>> parse_certificates(std::string_view file
     std::vector<OpenPgpCertificate> found = PICKET_TRY(parse_binary(armored ? std::string_view(dearmored) : file));
     std::vector<OpenPgpCertificate> all;
     for (OpenPgpCertificate& certificate : found)
-        if (std::none_of(all.begin(), all.end(), [&](const auto& known) {
-                return known.fingerprint == certificate.fingerprint;
-            }))
+        if (std::none_of(all.begin(), all.end(),
+                         [&](const auto& known) { return known.fingerprint == certificate.fingerprint; }))
             all.push_back(std::move(certificate));
     if (all.empty())
         return not_a_certificate("it is empty");

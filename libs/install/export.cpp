@@ -27,7 +27,8 @@ Result<bool> put(const sys::Root& folder, const ExportedFile& file) {
     return true;
 }
 
-Result<void> write_all_of(const std::string& directory, const std::vector<ExportedFile>& files, ExportOutcome& outcome) {
+Result<void> write_all_of(const std::string& directory, const std::vector<ExportedFile>& files,
+                          ExportOutcome& outcome) {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     if (error)
@@ -60,8 +61,7 @@ ExportOutcome run_export(const ExportContext& context) {
         return outcome;
     }
     if (const auto written = write_all_of(context.request.directory, *files, outcome); !written)
-        outcome.failure =
-            failure_from(InstallerExit::usage, written.error(), "Name a folder that you may write to.");
+        outcome.failure = failure_from(InstallerExit::usage, written.error(), "Name a folder that you may write to.");
     return outcome;
 }
 

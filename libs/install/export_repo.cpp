@@ -7,8 +7,8 @@
 
 #include "exporters.h"
 
-/// `export repo`: what makes a repository known to hosts that picket-installer does not visit, one folder for each kind of
-/// package manager, laid out as on the host.
+/// `export repo`: what makes a repository known to hosts that picket-installer does not visit, one folder for each kind
+/// of package manager, laid out as on the host.
 namespace picket::install {
 namespace {
 
@@ -16,13 +16,16 @@ constexpr std::array kKinds{std::pair{sys::RepositoryKind::apt, "apt"}, std::pai
                             std::pair{sys::RepositoryKind::zypper, "zypper"}};
 
 std::string read_me(const TrustedRepository& trusted) {
-    std::string text = fmt::format("The repository {} and its keys ({}):\n", trusted.repository.url, trusted.trusted_by);
+    std::string text =
+        fmt::format("The repository {} and its keys ({}):\n", trusted.repository.url, trusted.trusted_by);
     for (const std::string& fingerprint : trusted.fingerprints)
         text += "  " + fingerprint + "\n";
     text += "\nCopy one folder over the root of a host, as root:\n"
             "  Debian, Ubuntu        cp -r apt/. /    && apt-get update && apt-get install picket\n"
-            "  RHEL and its family   cp -r dnf/. /    && rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-picket-* && dnf install picket\n"
-            "  SLES, openSUSE        cp -r zypper/. / && rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-picket-* && zypper install picket\n"
+            "  RHEL and its family   cp -r dnf/. /    && rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-picket-* && dnf "
+            "install picket\n"
+            "  SLES, openSUSE        cp -r zypper/. / && rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-picket-* && zypper "
+            "install picket\n"
             "Then: picket-installer install --onboarding FILE\n";
     return text;
 }

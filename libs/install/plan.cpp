@@ -130,6 +130,19 @@ std::string packaged_definitions(const RepositoryMaterial& repository) {
     return fmt::format("package-{}", repository.version);
 }
 
+/// On a host that never had such files their folders may be missing; those that are made go with them.
+void add_folders_of(Plan& plan, const std::vector<FileChange>& changes) {
+    std::vector<std::string> folders;
+    for (const FileChange& change : changes)
+        for (auto slash = change.path.find('/', 1); slash != std::string::npos;
+             slash = change.path.find('/', slash + 1))
+            if (change.content)
+                folders.push_back(change.path.substr(0, slash));
+    std::sort(folders.begin(), folders.end());
+    folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+    add(plan, "directories.prepare", "prepare the repository's directories", {{"directories", folders}}, false);
+}
+
 /// Those of the last run that the publisher has given up.
 Json former_keys(const HostState& state, const TrustedRepository& source) {
     Json former = Json::array();
@@ -152,6 +165,7 @@ void add_repository(Plan& plan, const HostState& state, const Wishes& wishes, sy
         if (kind != sys::RepositoryKind::apt && !file.path.ends_with(".repo"))
             keys.push_back(file.path);
     }
+    add_folders_of(plan, changes);
     const std::size_t before = plan.journal.steps.size();
     add_files(plan, state, "repository.configure", "set up the repository " + source.repository.url, changes);
     if (plan.journal.steps.size() > before && !keys.empty())

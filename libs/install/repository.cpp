@@ -33,7 +33,8 @@ Error no_client() {
 Result<Certificates> keys_in_keyring(std::string_view keyring) {
     auto parsed = crypto::parse_certificates(keyring);
     if (!parsed)
-        return Error(ErrorCode::corrupt, fmt::format("{} of the repository: {}", kKeyringName, parsed.error().message()));
+        return Error(ErrorCode::corrupt,
+                     fmt::format("{} of the repository: {}", kKeyringName, parsed.error().message()));
     return parsed;
 }
 
@@ -79,8 +80,7 @@ Result<Certificates> key_by_fingerprint(const Ports& ports, const std::string& u
     for (OpenPgpCertificate& certificate : PICKET_TRY(keyring_of(ports, url)))
         if (certificate.fingerprint == fingerprint)
             return Certificates{std::move(certificate)};
-    return Error(ErrorCode::conflict,
-                 fmt::format("{} of the repository holds no key {}", kKeyringName, fingerprint));
+    return Error(ErrorCode::conflict, fmt::format("{} of the repository holds no key {}", kKeyringName, fingerprint));
 }
 
 Result<Certificates> given_keys(const Ports& ports, const std::string& url, const std::vector<std::string>& keys) {
@@ -137,10 +137,11 @@ Result<RepositoryMaterial> open_repository(const Ports& ports, const std::string
         return Error(ErrorCode::corrupt, fmt::format("its index has expired ({})", short_text(*index.expires)));
     const auto seen = seen_before(ports, material.source, receipt);
     if (seen && index.published && *index.published < *seen)
-        return Error(ErrorCode::corrupt,
-                     fmt::format("its index is of {}, and this host has seen one of {}: a mirror that is behind, or somebody "
-                                 "who brings old versions back",
-                                 short_text(*index.published), short_text(*seen)));
+        return Error(
+            ErrorCode::corrupt,
+            fmt::format("its index is of {}, and this host has seen one of {}: a mirror that is behind, or somebody "
+                        "who brings old versions back",
+                        short_text(*index.published), short_text(*seen)));
     if (index.version.empty())
         return Error(ErrorCode::not_found, "it does not hold the package for this host");
     material.version = index.version;

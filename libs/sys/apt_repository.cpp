@@ -21,7 +21,8 @@ constexpr std::array kPhrases{
     Phrase{"Unable to acquire the dpkg frontend lock", ErrorCode::unavailable, "another package manager is at work"},
     Phrase{"Unable to lock", ErrorCode::unavailable, "another package manager is at work"},
     Phrase{"dpkg was interrupted", ErrorCode::unavailable, "an earlier run of dpkg was cut off: dpkg --configure -a"},
-    Phrase{"Unmet dependencies", ErrorCode::not_found, "other packages of this host are not in order: apt-get -f install"},
+    Phrase{"Unmet dependencies", ErrorCode::not_found,
+           "other packages of this host are not in order: apt-get -f install"},
     Phrase{"is expired", ErrorCode::corrupt, "its index has expired"},
     Phrase{"is not valid yet", ErrorCode::corrupt, "its index is from the future: is the clock right?"},
     Phrase{"NO_PUBKEY", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
@@ -125,9 +126,9 @@ class AptClient final : public RepositoryClient {
         const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
         const std::string keyring = scratch.path() + "/keyring.gpg";
         PICKET_TRY(scratch.write("keyring.gpg", repository.keyring));
-        PICKET_TRY(scratch.write("picket.sources",
-                                 fmt::format("Types: deb\nURIs: {}/apt\nSuites: stable\nComponents: main\nSigned-By: {}\n",
-                                             repository.url, keyring)));
+        PICKET_TRY(scratch.write(
+            "picket.sources", fmt::format("Types: deb\nURIs: {}/apt\nSuites: stable\nComponents: main\nSigned-By: {}\n",
+                                          repository.url, keyring)));
         PICKET_TRY(scratch.make_folder("lists/partial"));
         PICKET_TRY(scratch.make_folder("cache/archives/partial"));
         const RunOutcome updated = PICKET_TRY(run_with(in_scratch("apt-get", scratch), {"update"}, kPackageTimeout));
@@ -162,9 +163,8 @@ class AptClient final : public RepositoryClient {
         add_options(arguments, {"Dpkg::Options::=--force-confold", "Dpkg::Use-Pty=0"});
         if (wish == PackageWish::mend)
             arguments.emplace_back("--reinstall");
-        const RunOutcome outcome =
-            PICKET_TRY(run_with(arguments, {"-y", "-q", "--no-install-recommends", "install", package + "=" + version},
-                                kPackageTimeout));
+        const RunOutcome outcome = PICKET_TRY(run_with(
+            arguments, {"-y", "-q", "--no-install-recommends", "install", package + "=" + version}, kPackageTimeout));
         return outcome.ok() ? Result<void>() : failure("apt", outcome);
     }
 };

@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::array<const char*, 3> kCaches{"/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5"};
 
+/// They do not tell one from the other.
+constexpr std::string_view kChangedOrForeign =
+    "its index was changed after it was signed, or is signed by a key that is not trusted";
+
 /// What dnf and yum say (LC_ALL=C), what is decisive first.
 constexpr std::array kPhrases{
     Phrase{"can't create transaction lock", ErrorCode::unavailable, "another package manager is at work"},
@@ -23,8 +27,8 @@ constexpr std::array kPhrases{
     Phrase{"igning key not found", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
     Phrase{"gpgkey", ErrorCode::conflict, "a package is signed by a key that is not trusted"},
     Phrase{"Public key for", ErrorCode::conflict, "a package is signed by a key that is not trusted"},
-    Phrase{"GPG signature verification error", ErrorCode::corrupt, "its index was changed after it was signed"},
-    Phrase{"repomd.xml signature could not be verified", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"GPG signature verification error", ErrorCode::corrupt, kChangedOrForeign},
+    Phrase{"repomd.xml signature could not be verified", ErrorCode::corrupt, kChangedOrForeign},
     Phrase{"repomd.xml.asc", ErrorCode::corrupt, "its index is not signed"},
     Phrase{"is not signed", ErrorCode::corrupt, "a package is not signed"},
     Phrase{"GPG check FAILED", ErrorCode::corrupt, "the signature of a package does not hold"},
@@ -62,8 +66,7 @@ std::optional<std::string> cached_repomd(const std::string& cache) {
 
 class DnfClient final : public RepositoryClient {
   public:
-    explicit DnfClient(DnfKind kind)
-        : program_(kind == DnfKind::yum ? "yum" : "dnf"), is_yum_(kind == DnfKind::yum) {}
+    explicit DnfClient(DnfKind kind) : program_(kind == DnfKind::yum ? "yum" : "dnf"), is_yum_(kind == DnfKind::yum) {}
     std::string_view name() const override { return program_; }
     RepositoryKind kind() const override { return RepositoryKind::dnf; }
     Result<std::string> fetch(const std::string& url, Bytes limit) override { return fetch_by_curl(url, limit); }
@@ -129,8 +132,13 @@ class DnfClient final : public RepositoryClient {
     Error failure(const RunOutcome& outcome) const { return repository_error(program_, outcome, kPhrases); }
 
     Arguments strict() const {
-        Arguments arguments{program_, "-y", "-q", "--setopt=exit_on_lock=1", "--setopt=install_weak_deps=0",
-                            "--setopt=timeout=20", "--setopt=retries=2"};
+        Arguments arguments{program_,
+                            "-y",
+                            "-q",
+                            "--setopt=exit_on_lock=1",
+                            "--setopt=install_weak_deps=0",
+                            "--setopt=timeout=20",
+                            "--setopt=retries=2"};
         for (const char* option : {"gpgcheck=1", "repo_gpgcheck=1", "sslverify=1", "skip_if_unavailable=0"})
             arguments.push_back(fmt::format("--setopt=picket.{}", option));
         return arguments;

@@ -39,8 +39,7 @@ std::vector<RepositoryFile> rpm_files(RepositoryKind kind, const Repository& rep
         key_paths.push_back(rpm_key_path(i));
         files.push_back({key_paths.back(), repository.armored_keys[i]});
     }
-    files.push_back(
-        {kind == RepositoryKind::zypper ? kZypperRepo : kDnfRepo, repo_file(repository, key_paths, kind)});
+    files.push_back({kind == RepositoryKind::zypper ? kZypperRepo : kDnfRepo, repo_file(repository, key_paths, kind)});
     return files;
 }
 
@@ -56,8 +55,9 @@ Result<void> check_repository_url(std::string_view url) {
         return refuse("the address of a repository is needed, like https://packages.example.org/picket");
     const std::string_view rest = url.substr(scheme.size());
     if (rest.find('@') != std::string_view::npos)
-        return refuse("a user and a password do not belong into an address that everybody on the host can read; apt takes "
-                      "them from /etc/apt/auth.conf.d, dnf from the .repo file");
+        return refuse(
+            "a user and a password do not belong into an address that everybody on the host can read; apt takes "
+            "them from /etc/apt/auth.conf.d, dnf from the .repo file");
     const bool good = std::all_of(rest.begin(), rest.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                std::string_view("-._~+/:[]").find(c) != std::string_view::npos;
@@ -91,18 +91,20 @@ Error repository_error(std::string_view program, const RunOutcome& outcome, std:
         for (const std::string* text : {&outcome.error_output, &outcome.output})
             for (const std::string_view line : split(*text, '\n'))
                 if (line.find(phrase.text) != std::string_view::npos)
-                    return Error(phrase.code,
-                                 fmt::format("{} ({}: {})", phrase.meaning, program,
-                                             escape_for_display(trim(line).substr(0, kLongestQuote))));
+                    return Error(phrase.code, fmt::format("{} ({}: {})", phrase.meaning, program,
+                                                          escape_for_display(trim(line).substr(0, kLongestQuote))));
     return Error(ErrorCode::internal, fmt::format("{}: {}", program, reason_of(outcome)));
 }
 
 RunOptions quiet_run(Milliseconds timeout) {
     RunOptions options;
     options.timeout = timeout;
-    options.environment = {{"DEBIAN_FRONTEND", "noninteractive"},  {"DEBCONF_NONINTERACTIVE_SEEN", "true"},
-                           {"APT_LISTCHANGES_FRONTEND", "none"},   {"NEEDRESTART_SUSPEND", "1"},
-                           {"ZYPP_LOCK_TIMEOUT", "0"},             {"HOME", "/root"}};
+    options.environment = {{"DEBIAN_FRONTEND", "noninteractive"},
+                           {"DEBCONF_NONINTERACTIVE_SEEN", "true"},
+                           {"APT_LISTCHANGES_FRONTEND", "none"},
+                           {"NEEDRESTART_SUSPEND", "1"},
+                           {"ZYPP_LOCK_TIMEOUT", "0"},
+                           {"HOME", "/root"}};
     for (const char* name : {"http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY"})
         if (const char* const value = std::getenv(name))
             options.environment[name] = value;

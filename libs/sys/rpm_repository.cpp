@@ -46,9 +46,8 @@ std::string repo_file(const Repository& repository, const std::vector<std::strin
 }
 
 RepositoryIndex index_of_repomd(std::string_view repomd) {
-    return {.version = {},
-            .published = seconds_after(repomd, "<revision>"),
-            .expires = seconds_after(repomd, kExpiryTag)};
+    return {
+        .version = {}, .published = seconds_after(repomd, "<revision>"), .expires = seconds_after(repomd, kExpiryTag)};
 }
 
 Result<std::vector<std::string>> keys_missing_in_rpm(const std::vector<std::string>& fingerprints) {

@@ -42,13 +42,13 @@ class ZypperClient final : public RepositoryClient {
             PICKET_TRY(scratch.write(keys.back().substr(scratch.path().size() + 1), key));
         }
         PICKET_TRY(scratch.write("etc/zypp/repos.d/picket.repo", repo_file(repository, keys, kind())));
-        const RunOutcome refreshed = PICKET_TRY(
-            zypper({"--root", scratch.path(), "--gpg-auto-import-keys", "refresh", "--force", "picket"}));
+        const RunOutcome refreshed =
+            PICKET_TRY(zypper({"--root", scratch.path(), "--gpg-auto-import-keys", "refresh", "--force", "picket"}));
         const auto repomd = scratch.read_ending("var/cache/zypp/raw", "/repomd.xml");
         if (!refreshed.ok() || !repomd)
             return failure(refreshed);
-        const RunOutcome listed = PICKET_TRY(zypper(
-            {"--root", scratch.path(), "--no-refresh", "search", "--details", "--match-exact", "--type", "package", package}));
+        const RunOutcome listed = PICKET_TRY(zypper({"--root", scratch.path(), "--no-refresh", "search", "--details",
+                                                     "--match-exact", "--type", "package", package}));
         RepositoryIndex index = index_of_repomd(*repomd);
         index.version = newest_of(listed.output, package);
         return index;

@@ -75,8 +75,7 @@ class FakeRepositories final : public sys::RepositoryClient {
 };
 
 struct RepositoryHost : Host {
-    explicit RepositoryHost(sys::RepositoryKind kind = sys::RepositoryKind::apt)
-        : repositories(fate, packages, kind) {
+    explicit RepositoryHost(sys::RepositoryKind kind = sys::RepositoryKind::apt) : repositories(fate, packages, kind) {
         ports.repositories = &repositories;
     }
     Request request() const {
@@ -160,8 +159,8 @@ TEST_CASE("what cannot be trusted is refused, and leaves the host as it was") {
         {"a fingerprint that is not there",
          [](auto&, auto& r) { r.repo_keys = {"0123456789ABCDEF0123456789ABCDEF01234567"}; },
          InstallerExit::bundle_refused, "holds no key"},
-        {"a key file that is not there", [](auto&, auto& r) { r.repo_keys = {"/no/such/file"}; },
-         InstallerExit::usage, "neither a fingerprint"},
+        {"a key file that is not there", [](auto&, auto& r) { r.repo_keys = {"/no/such/file"}; }, InstallerExit::usage,
+         "neither a fingerprint"},
         {"no address", [](auto&, auto& r) { r.from_repo = "packages.example.org"; }, InstallerExit::usage, "https://"},
     };
     for (const Row& row : rows) {
@@ -249,10 +248,10 @@ TEST_CASE("export repo writes the files for every kind of host, by anybody, once
     const Report report = host.run(request);
     REQUIRE_FALSE(report.failure);
     CHECK(report.changed);
-    for (const char* file : {"/out/repo/README.txt", "/out/repo/apt/etc/apt/sources.list.d/picket.sources",
-                             "/out/repo/apt/usr/share/keyrings/picket-archive-keyring.gpg",
-                             "/out/repo/dnf/etc/yum.repos.d/picket.repo", "/out/repo/zypper/etc/zypp/repos.d/picket.repo",
-                             "/out/repo/zypper/etc/pki/rpm-gpg/RPM-GPG-KEY-picket-2"})
+    for (const char* file :
+         {"/out/repo/README.txt", "/out/repo/apt/etc/apt/sources.list.d/picket.sources",
+          "/out/repo/apt/usr/share/keyrings/picket-archive-keyring.gpg", "/out/repo/dnf/etc/yum.repos.d/picket.repo",
+          "/out/repo/zypper/etc/zypp/repos.d/picket.repo", "/out/repo/zypper/etc/pki/rpm-gpg/RPM-GPG-KEY-picket-2"})
         CHECK_MESSAGE(host.exists(file), file);
     CHECK_FALSE(host.run(request).changed);
     request.from_repo.clear();

@@ -11,7 +11,8 @@ using namespace picket;
 using namespace picket::sys;
 
 TEST_CASE("an address that goes into configuration files holds nothing that means something there") {
-    for (const char* good : {"https://packages.example.org", "http://10.0.0.1:8080/picket", "https://[fd00::1]/a_b~c/1.0"})
+    for (const char* good :
+         {"https://packages.example.org", "http://10.0.0.1:8080/picket", "https://[fd00::1]/a_b~c/1.0"})
         CHECK_MESSAGE(check_repository_url(good), good);
     for (const char* bad :
          {"", "https://", "https:///picket", "ftp://example.org", "file:///srv", "https://example.org/", "example.org",

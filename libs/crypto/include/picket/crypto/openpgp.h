@@ -6,9 +6,9 @@
 
 #include <picket/base/result.h>
 
-/// OpenPGP certificates ("public keys"), as far as package managers have to be told them: which ones a file holds, each by
-/// itself, in both spellings. Nothing is proved here: who a certificate belongs to is settled by its fingerprint or by a
-/// signature over the file, and what it signs is checked by the package manager.
+/// OpenPGP certificates ("public keys"), as far as package managers have to be told them: which ones a file holds, each
+/// by itself, in both spellings. Nothing is proved here: who a certificate belongs to is settled by its fingerprint or
+/// by a signature over the file, and what it signs is checked by the package manager.
 namespace picket::crypto {
 
 struct OpenPgpCertificate {
@@ -16,8 +16,8 @@ struct OpenPgpCertificate {
     std::string bytes;       ///< binary
 };
 
-/// From a binary or an armored file, in its order; each fingerprint once. invalid_input: none is in it, a secret key is in
-/// it, or it is something else; only keys of version 4 are known.
+/// From a binary or an armored file, in its order; each fingerprint once. invalid_input: none is in it, a secret key is
+/// in it, or it is something else; only keys of version 4 are known.
 Result<std::vector<OpenPgpCertificate>> parse_certificates(std::string_view file);
 
 /// What gpg --armor --export writes: "-----BEGIN PGP PUBLIC KEY BLOCK-----" …

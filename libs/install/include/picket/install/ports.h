@@ -123,7 +123,7 @@ struct Ports {
     HostPort& host;
     ProfilePort& profiles;
     const Clock& clock;
-    bool image = false; ///< a tree that --root names: nothing in it runs
+    bool image = false;                            ///< a tree that --root names: nothing in it runs
     sys::RepositoryClient* repositories = nullptr; ///< null: an image, or a host with nothing that fetches
 };
 

@@ -45,9 +45,9 @@ enum class PackageWish { install, mend };
 
 /// The host's own package manager, as far as it fetches. Every call runs its programs as PackageManager's do, with
 /// signatures, expiry and TLS demanded whatever the host's configuration says. One thread.
-/// Errors: corrupt = what came is damaged, changed or expired; conflict = it is signed by a key that is not in the keyring;
-/// unavailable = another process holds a lock; not_found = there is no such repository, package, version or program;
-/// exhausted = more than asked for; internal = anything else, with the program's own words.
+/// Errors: corrupt = what came is damaged, changed or expired; conflict = it is signed by a key that is not in the
+/// keyring; unavailable = another process holds a lock; not_found = there is no such repository, package, version or
+/// program; exhausted = more than asked for; internal = anything else, with the program's own words.
 class RepositoryClient {
   public:
     virtual ~RepositoryClient() = default;
