@@ -60,6 +60,15 @@ Result<void> read_files(const command_line::Invocation& invocation, Request& req
     return {};
 }
 
+/// "export repo" DIR
+void read_export(const command_line::Invocation& invocation, Request& request) {
+    if (request.verb != install::VerbKind::export_files)
+        return;
+    const std::string_view words = invocation.verb->words;
+    request.export_kind = words.substr(words.rfind(' ') + 1);
+    request.export_directory = command_line::absolute_path(invocation.get("DIR"));
+}
+
 } // namespace
 
 Result<Request> request_of(const command_line::Invocation& invocation) {
@@ -68,6 +77,13 @@ Result<Request> request_of(const command_line::Invocation& invocation) {
     request.is_root = geteuid() == 0;
     request.onboarding = invocation.get("--onboarding", invocation.get("FILE"));
     request.bundle = invocation.get("--bundle");
+    request.from_repo = invocation.get("--from-repo");
+    request.repo_keys = invocation.all("--repo-key");
+    if (!request.from_repo.empty() && !request.bundle.empty())
+        return Error(ErrorCode::invalid_input, "--bundle and --from-repo exclude each other");
+    if (!request.repo_keys.empty() && request.from_repo.empty())
+        return Error(ErrorCode::invalid_input, "--repo-key belongs to --from-repo URL");
+    read_export(invocation, request);
     request.profiles = invocation.all("--profile");
     request.accepted = invocation.all("--accept");
     request.replace_org = invocation.has("--replace-org");

@@ -102,7 +102,7 @@ Report run_session(install::Request request, const std::string& root_directory, 
     const auto root = sys::Root::open(root_directory);
     if (!root)
         return failed(verb, InstallerExit::usage, root.error().with_context("--root").message());
-    if (request.bundle.empty() && request.verb == install::VerbKind::install)
+    if (request.bundle.empty() && request.from_repo.empty() && request.verb == install::VerbKind::install)
         request.bundle = default_bundle();
     install::RealOptions options;
     for (const crypto::PublicKey& key : release_public_keys())

@@ -56,6 +56,16 @@ const Option kTag{.name = "--tag", .value = "KEY=VALUE", .help = "a tag of this 
 const Option kDryRun{.name = "--dry-run", .help = "show the plan, change nothing"};
 const Option kReplaceOrg{.name = "--replace-org", .help = "accept a package of another organisation than the host's"};
 
+const Option kFromRepo{.name = "--from-repo",
+                       .value = "URL",
+                       .help = "install from this signed repository, instead of a bundle, and set it up for updates"};
+const Option kRepoKey{.name = "--repo-key",
+                      .value = "KEY",
+                      .help =
+                          "a file with the repository's OpenPGP keys, or a key's fingerprint; default: those that are "
+                          "signed by a release key",
+                      .repeatable = true};
+
 struct Row {
     VerbKind kind;
     Verb verb;
@@ -71,10 +81,12 @@ const std::vector<Row>& rows() {
         {VerbKind::install,
          {.words = "install",
           .summary = "Installs Picket from the bundle, onboards the host, and proves that it protects.",
-          .options = {kOnboarding, kBundle, kProfile, kTag, kDryRun, kReplaceOrg},
-          .examples = {"picket-installer install --onboarding acme.zip",
-                       "picket-installer install --onboarding acme.zip --profile servers.yaml --tag site=ham",
-                       "picket-installer install --onboarding acme.zip --dry-run"},
+          .options = {kOnboarding, kBundle, kFromRepo, kRepoKey, kProfile, kTag, kDryRun, kReplaceOrg},
+          .examples =
+              {"picket-installer install --onboarding acme.zip",
+               "picket-installer install --onboarding acme.zip --profile servers.yaml --tag site=ham",
+               "picket-installer install --onboarding acme.zip --dry-run",
+               "picket-installer install --onboarding acme.zip --from-repo https://packages.example.org/picket"},
           .note = "On an onboarded host --onboarding may be left out. What is as it should be stays untouched. A "
                   "failure undoes everything."}},
         {VerbKind::onboard,
@@ -111,6 +123,15 @@ const std::vector<Row>& rows() {
           .options = {kDryRun},
           .examples = {"picket-installer prepare-image", "picket-installer prepare-image --root /mnt/image"},
           .note = "Stops Picket until the next boot. The organisation stays."}},
+        {VerbKind::export_files,
+         {.words = "export repo",
+          .summary = "Writes what makes a signed repository known to hosts: for apt, dnf and zypper, with its keys.",
+          .options = {{.name = "DIR", .help = "folder for the files", .required = true, .kind = ValueKind::path},
+                      kFromRepo,
+                      kRepoKey},
+          .examples =
+              {"picket-installer export repo picket-repository --from-repo https://packages.example.org/picket"},
+          .note = "For hosts whose packages come by other means than this program. Needs no root."}},
     };
     return kRows;
 }

@@ -139,6 +139,13 @@ Json receipt_of(const HandlerContext& context, const HostState& state, const Ste
         {"manager", state.package_system}, {"name", files::kPackageName}, {"version", state.package.version}};
     if (const Json& bundle = data::member(step.parameters, "bundle"); !bundle.is_null())
         receipt["bundle"] = bundle;
+    if (Json repository = data::member(step.parameters, "repository"); repository.is_object()) {
+        repository["files"] = Json::array();
+        for (const std::string& path : sys::repository_file_names(context.ports.repositories->kind()))
+            if (state.config.contains(path))
+                repository["files"].push_back(path);
+        receipt["repository"] = std::move(repository);
+    }
     receipt["accepted_checks"] = data::member(step.parameters, "accepted_checks");
     receipt["organisation_key"] = state.pinned_key;
     receipt["definitions"] = state.definitions;
@@ -223,6 +230,7 @@ StepOutcome apply_remove_state(const HandlerContext& context, const Step&, const
 constexpr std::array kFileHandlers{
     Handler{"directories.prepare", prepare_directories, apply_directories, undo_directories},
     Handler{"bundle.stage", prepare_nothing, apply_stage, undo_stage},
+    Handler{"repository.configure", prepare_files, apply_files, undo_files},
     Handler{"identity.write", prepare_files, apply_files, undo_files},
     Handler{"profiles.write", prepare_files, apply_files, undo_files},
     Handler{"tags.write", prepare_files, apply_files, undo_files},

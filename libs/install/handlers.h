@@ -21,11 +21,15 @@ struct Handler {
 };
 std::span<const Handler> file_handlers();
 std::span<const Handler> package_handlers();
+std::span<const Handler> repository_handlers();
 std::span<const Handler> service_handlers();
 
 Result<data::Json> prepare_nothing(const HandlerContext&, const Step&);
 Result<void> undo_nothing(const HandlerContext&, const Step&, const data::Json&);
 StepOutcome outcome_of(const Result<void>& result, InstallerExit exit, std::string detail = {}, std::string fix = {});
+
+/// package.install, where its parameters name a repository.
+StepOutcome install_from_repository(const HandlerContext& context, const Step& step);
 
 /// Saves the old content of a file to files::kBackup; the record says how to get it back.
 Result<data::Json> remember_file(const sys::Root& root, const std::string& path);

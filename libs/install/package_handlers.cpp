@@ -34,6 +34,8 @@ Result<Json> prepare_install(const HandlerContext& context, const Step& step) {
 }
 
 StepOutcome apply_install(const HandlerContext& context, const Step& step, const Json&) {
+    if (step.parameters.contains("repository"))
+        return install_from_repository(context, step);
     const std::string file = context.ports.root.label() + data::string_or(step.parameters, "file", "");
     const auto installed = context.ports.packages->install(file);
     if (!installed && installed.error().code() == ErrorCode::unavailable)

@@ -161,6 +161,24 @@ sys::PackageSystem package_system_of(const sys::Root& root) {
     return facts->family == host::PackageFamily::rpm ? sys::PackageSystem::rpm : sys::PackageSystem::dpkg;
 }
 
+std::unique_ptr<sys::RepositoryClient> repository_client_of(const sys::Root& root) {
+    if (!root.is_running_host())
+        return nullptr;
+    const auto facts = host::collect_facts(root);
+    switch (facts ? facts->package_manager : host::PackageManager::none) {
+    case host::PackageManager::apt:
+        return sys::make_apt_client();
+    case host::PackageManager::dnf:
+        return sys::make_dnf_client(sys::DnfKind::dnf);
+    case host::PackageManager::yum:
+        return sys::make_dnf_client(sys::DnfKind::yum);
+    case host::PackageManager::zypper:
+        return sys::make_zypper_client();
+    default:
+        return nullptr;
+    }
+}
+
 } // namespace
 
 std::unique_ptr<DaemonPort> make_daemon_port() {
@@ -182,6 +200,7 @@ struct RealPorts::Impl {
     std::unique_ptr<DaemonPort> daemon;
     std::unique_ptr<HostPort> host;
     std::unique_ptr<ProfilePort> profiles;
+    std::unique_ptr<sys::RepositoryClient> repositories;
     std::optional<Ports> ports;
 };
 
@@ -198,8 +217,10 @@ RealPorts::RealPorts(const sys::Root& root, const Clock& clock, const std::atomi
     impl_->daemon = make_daemon_port();
     impl_->host = make_host_port(root, clock, stop_requested);
     impl_->profiles = make_profile_port();
+    impl_->repositories = repository_client_of(root);
     impl_->ports.emplace(Ports{root, impl_->packages.get(), *impl_->services, *impl_->trust, *impl_->definitions,
-                               *impl_->daemon, *impl_->host, *impl_->profiles, clock, !root.is_running_host()});
+                               *impl_->daemon, *impl_->host, *impl_->profiles, clock, !root.is_running_host(),
+                               impl_->repositories.get()});
 }
 RealPorts::~RealPorts() = default;
 const Ports& RealPorts::get() const {

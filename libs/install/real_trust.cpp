@@ -77,6 +77,18 @@ class RealTrust final : public TrustPort {
         return material;
     }
 
+    Result<std::string> verify_by_release_key(std::string_view content, const std::string& signature) override {
+        Error last(ErrorCode::conflict, "this installer has no release key");
+        for (const std::string& text : release_keys_) {
+            const auto key = PICKET_TRY(crypto::PublicKey::parse(text));
+            auto comment = crypto::verify_signature(key, as_bytes(content), signature);
+            if (comment || comment.error().code() != ErrorCode::conflict)
+                return comment;
+            last = comment.error();
+        }
+        return last;
+    }
+
     std::string key_of(const std::string& document) override {
         const auto parsed = data::parse_json(document);
         if (!parsed)

@@ -63,6 +63,21 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
     wishes.bundle = std::move(*material);
 }
 
+void Session::open_repository(const Request& request, Wishes& wishes, CheckRequest& checks) {
+    checks.bundle.emplace();
+    auto material = install::open_repository(ports_, request.from_repo, request.repo_keys, state_.receipt);
+    if (!material) {
+        checks.bundle->failure = repository_failure(request.from_repo, material.error());
+        return;
+    }
+    checks.bundle->observed =
+        fmt::format("repository {}, {}, version {}", request.from_repo, material->source.trusted_by, material->version);
+    if (material->expires)
+        checks.bundle_expiry = CheckRequest::Input{"its index expires " + to_rfc3339(*material->expires), std::nullopt};
+    wishes.repository = std::move(*material);
+    wishes.repository_kind = ports_.repositories->kind();
+}
+
 Session::Refusal Session::open_inputs(const Request& request, Wishes& wishes, CheckRequest& checks) {
     if (!request.profiles.empty()) {
         wishes.install_profiles.emplace();
@@ -92,6 +107,8 @@ Session::Refusal Session::open_inputs(const Request& request, Wishes& wishes, Ch
 Session::Refusal Session::requirements_of_install(const Request& request, const Wishes& wishes) const {
     if (!wishes.onboarding && !state_.onboarded() && request.onboarding.empty())
         return Failure{InstallerExit::onboarding_not_found, "this host belongs to no organisation yet", ""};
+    if (wishes.repository)
+        return std::nullopt; // what is installed stays: newer versions are the package manager's own business
     if (wishes.bundle && state_.installed() && state_.package.version != wishes.bundle->version)
         return Failure{InstallerExit::requirement_not_met,
                        fmt::format("Picket {} is installed, and the bundle holds {}", state_.package.version,
@@ -118,7 +135,10 @@ Session::Refusal Session::install(const Request& request, Report& report) {
     CheckRequest checks;
     if (auto failure = open_inputs(request, wishes, checks))
         return failure;
-    open_bundle(request, wishes, checks);
+    if (request.from_repo.empty())
+        open_bundle(request, wishes, checks);
+    else
+        open_repository(request, wishes, checks);
     // Waited for here, where Ctrl-C is heard; the check then says who still holds it.
     const auto waited = ports_.host.wait_for_package_manager(request.lock_timeout);
     if (!waited && waited.error().code() == ErrorCode::cancelled)
@@ -126,8 +146,9 @@ Session::Refusal Session::install(const Request& request, Report& report) {
     checks.lock_timeout = Milliseconds(0);
     CheckAnswer answer = ports_.host.check(checks);
     report.checks = std::move(answer.checks);
-    if (answer.failure && answer.failure->exit == InstallerExit::broken_installation && wishes.bundle) {
-        // The package in the bundle mends that; what else fails counts all the same.
+    if (answer.failure && answer.failure->exit == InstallerExit::broken_installation &&
+        (wishes.bundle || wishes.repository)) {
+        // The package mends that; what else fails counts all the same.
         wishes.repair = true;
         checks.accepted.emplace_back("product.installed");
         answer = ports_.host.check(checks);

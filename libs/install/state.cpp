@@ -81,6 +81,9 @@ Result<HostState> read_state(const Ports& ports) {
     for (const std::string& name : ports.root.list(paths::kManagedDirectory).value_or(std::vector<std::string>{}))
         if (is_our_profile(name))
             read_config(ports.root, fmt::format("{}/{}", paths::kManagedDirectory, name), state);
+    if (ports.repositories != nullptr)
+        for (const std::string& path : sys::repository_file_names(ports.repositories->kind()))
+            read_config(ports.root, path, state);
     if (const auto identity = state.config.find(paths::kOnboarding); identity != state.config.end())
         state.pinned_key = ports.trust.key_of(identity->second);
     state.definitions = ports.definitions.current();

@@ -19,6 +19,7 @@ const command_line::Program& program();
 Result<data::Json> run_keys(const Context& context);
 Result<data::Json> run_make(const Context& context);
 Result<data::Json> run_verify(const Context& context);
+Result<data::Json> run_sign(const Context& context);
 
 /// --key-directory or --directory, else $PICKET_RELEASE_KEYS, else below $XDG_DATA_HOME or ~/.local/share.
 Result<std::string> key_directory(const std::string& given);

@@ -16,7 +16,7 @@ struct Row {
     std::string_view words;
     Result<data::Json> (*run)(const Context&);
 };
-constexpr Row kRows[] = {{"keys", run_keys}, {"make", run_make}, {"verify", run_verify}};
+constexpr Row kRows[] = {{"keys", run_keys}, {"make", run_make}, {"verify", run_verify}, {"sign", run_sign}};
 
 int exit_code_of(const Error& error, bool verifying) {
     switch (error.code()) {

@@ -159,6 +159,12 @@ class FakeTrust final : public TrustPort {
         PICKET_TRY(root_.write_atomically(incoming + "/picket-installer", "program", 0700));
         return bundle;
     }
+    Result<std::string> verify_by_release_key(std::string_view, const std::string& signature) override {
+        if (signature != "signed")
+            return Error(ErrorCode::conflict, "signed by another key");
+        return comment;
+    }
+    std::string comment = "picket-archive-keyring valid-until=2200-01-01T00:00:00Z";
     std::string key_of(const std::string& document) override {
         return document.find("org-2") == std::string::npos ? "RWkey1" : "RWother";
     }

@@ -13,6 +13,8 @@ inline constexpr const char* kBackup = "/var/lib/picket/install/backup";
 inline constexpr const char* kInstaller = "/usr/sbin/picket-installer";
 inline constexpr const char* kPicket = "/usr/bin/picket";
 inline constexpr const char* kLock = "/run/picket-installer.lock";
+/// What the package holds; a bundle has them beside it.
+inline constexpr const char* kPackagedDefinitions = "/usr/share/picket/definitions";
 /// On a host without a service manager.
 inline constexpr const char* kSupervisor = "/usr/libexec/picket/picket-supervisor";
 inline constexpr const char* kSupervisorLock = "/run/picket/supervisor.lock";

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <picket/install/journal.h>
+#include <picket/install/repository.h>
 #include <picket/install/state.h>
 
 namespace picket::install {
@@ -20,6 +21,8 @@ struct FileChange {
 struct Wishes {
     std::optional<OnboardingMaterial> onboarding;
     std::optional<BundleMaterial> bundle;
+    std::optional<RepositoryMaterial> repository; ///< instead of a bundle
+    sys::RepositoryKind repository_kind = sys::RepositoryKind::apt;
     std::optional<std::vector<std::string>> install_profiles; ///< rendered; set = exactly these
     std::map<std::string, std::string> tags;                  ///< of --tag
     std::vector<std::string> accepted;

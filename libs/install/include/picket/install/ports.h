@@ -9,6 +9,7 @@
 #include <picket/install/failure.h>
 #include <picket/sys/file.h>
 #include <picket/sys/packages.h>
+#include <picket/sys/repositories.h>
 #include <picket/sys/services.h>
 
 /// What the installer needs of the rest of the project, as small interfaces: real_ports.h has the real ones, the
@@ -47,6 +48,8 @@ class TrustPort {
     virtual Result<OnboardingMaterial> open_onboarding(const std::string& path, const std::string& trusted_key) = 0;
     /// Verifies and extracts to files::kIncoming, which is there and empty.
     virtual Result<BundleMaterial> open_bundle(const std::string& path) = 0;
+    /// Checks a .minisig against the release keys built in; gives its trusted comment. conflict = another key's.
+    virtual Result<std::string> verify_by_release_key(std::string_view content, const std::string& signature) = 0;
     /// The key that an onboarding.json pins, one line of base64; "" = none.
     virtual std::string key_of(const std::string& document) = 0;
 };
@@ -120,7 +123,8 @@ struct Ports {
     HostPort& host;
     ProfilePort& profiles;
     const Clock& clock;
-    bool image = false; ///< a tree that --root names: nothing in it runs
+    bool image = false;                            ///< a tree that --root names: nothing in it runs
+    sys::RepositoryClient* repositories = nullptr; ///< null: an image, or a host with nothing that fetches
 };
 
 /// The units that stand for the product, in the order in which they stop.

@@ -11,13 +11,17 @@
 
 namespace picket::install {
 
-enum class VerbKind { check, install, onboard, offboard, status, uninstall, self_test, prepare_image };
+enum class VerbKind { check, install, onboard, offboard, status, uninstall, self_test, prepare_image, export_files };
 std::string_view to_string(VerbKind verb);
 
 struct Request {
     VerbKind verb = VerbKind::check;
     std::string onboarding; ///< file; "" = not given
     std::string bundle;     ///< file; "" = none found either
+    std::string from_repo;  ///< URL of a repository, instead of a bundle; "" = not given
+    std::vector<std::string> repo_keys;
+    std::string export_kind; ///< of export_files: "repo"
+    std::string export_directory;
     std::vector<std::string> profiles;
     std::map<std::string, std::string> tags;
     std::vector<std::string> accepted;
@@ -69,6 +73,7 @@ class Session {
     Refusal open_inputs(const Request& request, Wishes& wishes, CheckRequest& checks);
     Refusal open_onboarding(const Request& request, Wishes& wishes);
     void open_bundle(const Request& request, Wishes& wishes, CheckRequest& checks);
+    void open_repository(const Request& request, Wishes& wishes, CheckRequest& checks);
     Refusal refuse_other_organisation(const Request& request, const Wishes& wishes) const;
     Refusal requirements_of_install(const Request& request, const Wishes& wishes) const;
     Refusal carry_out(const Request& request, Plan plan, Report& report);
@@ -82,6 +87,7 @@ class Session {
     Refusal uninstall(const Request& request, Report& report);
     Refusal self_test(const Request& request, Report& report);
     Refusal prepare_image(const Request& request, Report& report);
+    Refusal export_files(const Request& request, Report& report);
 
     const Ports& ports_;
     JournalStore& journal_;

@@ -1,0 +1,259 @@
+#include <doctest/doctest.h>
+
+#include <picket/base/text.h>
+#include <picket/install/export.h>
+#include <picket/install/repository.h>
+
+#include "fakes.h"
+
+using namespace picket;
+using namespace picket::install;
+using fakes::Host;
+
+namespace {
+
+constexpr const char* kUrl = "https://packages.example.org/picket";
+
+/// A made-up OpenPGP key.
+std::string key(char seed) {
+    const std::string body = std::string{4, 0, 0, 0, seed} + std::string(20, seed);
+    return std::string{'\x98', static_cast<char>(body.size())} + body;
+}
+
+class FakeRepositories final : public sys::RepositoryClient {
+  public:
+    FakeRepositories(fakes::Fate& fate, fakes::FakePackages& packages, sys::RepositoryKind kind)
+        : fate_(fate), packages_(packages), kind_(kind) {}
+    std::string_view name() const override { return "fake"; }
+    sys::RepositoryKind kind() const override { return kind_; }
+    Result<std::string> fetch(const std::string& url, Bytes) override {
+        if (url == std::string(kUrl) + "/picket-archive-keyring.gpg")
+            return keyring;
+        return signature;
+    }
+    Result<sys::RepositoryIndex> look_into(const sys::Repository& repository, const std::string&) override {
+        looked_at = repository;
+        if (refusal)
+            return *refusal;
+        return index;
+    }
+    std::optional<WallTime> last_seen(const sys::Repository&) override { return seen; }
+    Result<std::vector<std::string>> missing_keys(const std::vector<std::string>& fingerprints) override {
+        return rpm_keys == 0 ? fingerprints : std::vector<std::string>{};
+    }
+    Result<void> trust(const std::vector<std::string>& keys) override {
+        PICKET_TRY(fate_.fails("repositories.trust"));
+        rpm_keys = keys.size();
+        return {};
+    }
+    Result<void> forget(const std::vector<std::string>& fingerprints) override {
+        forgotten = fingerprints;
+        rpm_keys -= std::min(rpm_keys, fingerprints.size());
+        return {};
+    }
+    Result<void> install(const std::string&, const std::string& version, sys::PackageWish wish) override {
+        mended = wish == sys::PackageWish::mend;
+        installed_version = version;
+        return packages_.install("");
+    }
+
+    std::string keyring = key('a') + key('b');
+    std::string signature = "signed";
+    sys::RepositoryIndex index{"0.1.0", WallTime(std::chrono::hours(24 * 365 * 60)), std::nullopt};
+    std::optional<WallTime> seen;
+    std::optional<Error> refusal;
+    sys::Repository looked_at;
+    std::size_t rpm_keys = 0;
+    std::vector<std::string> forgotten;
+    std::string installed_version;
+    bool mended = false;
+
+  private:
+    fakes::Fate& fate_;
+    fakes::FakePackages& packages_;
+    sys::RepositoryKind kind_;
+};
+
+struct RepositoryHost : Host {
+    explicit RepositoryHost(sys::RepositoryKind kind = sys::RepositoryKind::apt) : repositories(fate, packages, kind) {
+        ports.repositories = &repositories;
+    }
+    Request request() const {
+        Request wanted = install_request();
+        wanted.bundle.clear();
+        wanted.from_repo = kUrl;
+        return wanted;
+    }
+    std::string text(const char* path) const { return root.read(path, kibibytes(64)).value_or(""); }
+    FakeRepositories repositories;
+};
+
+} // namespace
+
+TEST_CASE("install from a repository sets it up, and says where the package came from") {
+    RepositoryHost host;
+    const Report report = host.run(host.request());
+    REQUIRE_MESSAGE(!report.failure, (report.failure ? report.failure->message : ""));
+    CHECK(host.packages.now.status == sys::PackageStatus::installed);
+    CHECK(host.repositories.installed_version == "0.1.0");
+    CHECK(host.text("/usr/share/keyrings/picket-archive-keyring.gpg") == host.repositories.keyring);
+    CHECK(host.text("/etc/apt/sources.list.d/picket.sources").find(kUrl) != std::string::npos);
+    CHECK(host.definitions.current() == "package-0.1.0");
+    const auto receipt = data::parse_json(host.text(files::kReceipt)).value();
+    CHECK(receipt["repository"]["url"] == kUrl);
+    CHECK(receipt["repository"]["keys"].size() == 2);
+    const auto before = host.tree.contents();
+    const Report again = host.run(host.request());
+    CHECK_FALSE(again.failure);
+    CHECK_FALSE(again.changed);
+    CHECK(host.tree.contents() == before);
+}
+
+TEST_CASE("a dry run predicts what an install from a repository leads to") {
+    RepositoryHost host;
+    Request request = host.request();
+    request.dry_run = true;
+    const auto before = host.tree.contents();
+    Report planned = host.run(request);
+    CHECK(host.tree.contents() == before);
+    request.dry_run = false;
+    Report done = host.run(request);
+    for (Report* report : {&planned, &done})
+        for (auto& unit : report->after["units"])
+            unit.erase("state");
+    CHECK(planned.after == done.after);
+}
+
+TEST_CASE("what cannot be trusted is refused, and leaves the host as it was") {
+    struct Row {
+        const char* what;
+        std::function<void(RepositoryHost&, Request&)> spoil;
+        InstallerExit exit;
+        const char* message;
+    };
+    const std::vector<Row> rows{
+        {"another release key", [](auto& h, auto&) { h.repositories.signature = "other"; },
+         InstallerExit::bundle_refused, "another key"},
+        {"another purpose", [](auto& h, auto&) { h.trust.comment = "picket-installer 0.1.0 x86_64"; },
+         InstallerExit::bundle_refused, "another purpose"},
+        {"an old keyring", [](auto& h, auto&) { h.trust.comment = "picket-archive-keyring valid-until=1971-01-01"; },
+         InstallerExit::bundle_refused, "ended"},
+        {"no keyring", [](auto& h, auto&) { h.repositories.keyring = "<html>"; }, InstallerExit::bundle_refused,
+         "no OpenPGP public key"},
+        {"a changed index",
+         [](auto& h, auto&) { h.repositories.refusal = Error(ErrorCode::corrupt, "changed after it was signed"); },
+         InstallerExit::bundle_refused, "changed after it was signed"},
+        {"a stranger's index", [](auto& h, auto&) { h.repositories.refusal = Error(ErrorCode::conflict, "stranger"); },
+         InstallerExit::bundle_refused, "stranger"},
+        {"an expired index", [](auto& h, auto&) { h.repositories.index.expires = WallTime{}; },
+         InstallerExit::bundle_refused, "expired"},
+        {"an older index than seen",
+         [](auto& h, auto&) { h.repositories.seen = *h.repositories.index.published + std::chrono::minutes(1); },
+         InstallerExit::bundle_refused, "a mirror that is behind"},
+        {"a lock", [](auto& h, auto&) { h.repositories.refusal = Error(ErrorCode::unavailable, "locked"); },
+         InstallerExit::package_manager_busy, "locked"},
+        {"no network", [](auto& h, auto&) { h.repositories.refusal = Error(ErrorCode::internal, "no route"); },
+         InstallerExit::installation_failed, "no route"},
+        {"no such package", [](auto& h, auto&) { h.repositories.index.version.clear(); },
+         InstallerExit::installation_failed, "does not hold the package"},
+        {"a fingerprint that is not there",
+         [](auto&, auto& r) { r.repo_keys = {"0123456789ABCDEF0123456789ABCDEF01234567"}; },
+         InstallerExit::bundle_refused, "holds no key"},
+        {"a key file that is not there", [](auto&, auto& r) { r.repo_keys = {"/no/such/file"}; }, InstallerExit::usage,
+         "neither a fingerprint"},
+        {"no address", [](auto&, auto& r) { r.from_repo = "packages.example.org"; }, InstallerExit::usage, "https://"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.what);
+        RepositoryHost host;
+        Request request = host.request();
+        row.spoil(host, request);
+        const auto before = host.tree.contents();
+        const Report report = host.run(request);
+        REQUIRE(report.failure);
+        CHECK(report.exit() == row.exit);
+        CHECK_MESSAGE(report.failure->message.find(row.message) != std::string::npos, report.failure->message);
+        CHECK(host.tree.contents() == before);
+    }
+}
+
+TEST_CASE("an index that the last run saw is the oldest that will do, whatever its address") {
+    RepositoryHost host;
+    (void)host.run(host.request());
+    *host.repositories.index.published -= std::chrono::hours(1);
+    const Report report = host.run(host.request());
+    CHECK(report.exit() == InstallerExit::bundle_refused);
+}
+
+TEST_CASE("only the key of a named fingerprint is trusted") {
+    RepositoryHost host;
+    const auto keys = install::trust_repository(host.ports, kUrl, {}).value();
+    Request request = host.request();
+    request.repo_keys = {keys.fingerprints[1]};
+    CHECK_FALSE(host.run(request).failure);
+    CHECK(host.repositories.looked_at.keyring == key('b'));
+}
+
+TEST_CASE("rpm gets the keys, and loses those that came when the package does not") {
+    RepositoryHost host(sys::RepositoryKind::dnf);
+    host.fate.fail_what = "packages.install";
+    const auto before = host.tree.contents();
+    CHECK(host.run(host.request()).exit() == InstallerExit::installation_failed);
+    CHECK(host.repositories.rpm_keys == 0);
+    CHECK(host.tree.contents() == before);
+    host.fate.fail_what.clear();
+    REQUIRE_FALSE(host.run(host.request()).failure);
+    CHECK(host.repositories.rpm_keys == 2);
+    CHECK(host.exists("/etc/yum.repos.d/picket.repo"));
+
+    // The publisher has rotated: keys change, nothing else.
+    host.repositories.keyring = key('b') + key('c');
+    const Report rotated = host.run(host.request());
+    CHECK_FALSE(rotated.failure);
+    CHECK(rotated.changed);
+    CHECK(host.repositories.forgotten.size() == 1);
+
+    Request uninstall;
+    uninstall.verb = VerbKind::uninstall;
+    CHECK_FALSE(host.run(uninstall).failure);
+    CHECK(host.repositories.rpm_keys == 0);
+    CHECK_FALSE(host.exists("/etc/yum.repos.d/picket.repo"));
+    CHECK_FALSE(host.exists("/etc/pki/rpm-gpg/RPM-GPG-KEY-picket-1"));
+}
+
+TEST_CASE("a broken package is mended from the repository") {
+    RepositoryHost host;
+    (void)host.run(host.request());
+    host.packages.now.status = sys::PackageStatus::broken;
+    host.host.broken = true;
+    CHECK_FALSE(host.run(host.request()).failure);
+    CHECK(host.repositories.mended);
+}
+
+TEST_CASE("a repository is of no use for an image") {
+    Host host;
+    Request request = host.install_request();
+    request.bundle.clear();
+    request.from_repo = kUrl;
+    CHECK(host.run(request).exit() == InstallerExit::usage);
+}
+
+TEST_CASE("export repo writes the files for every kind of host, by anybody, once") {
+    RepositoryHost host;
+    Request request;
+    request.verb = VerbKind::export_files;
+    request.export_kind = "repo";
+    request.export_directory = host.tree.path() + "/out/repo";
+    request.from_repo = kUrl;
+    const Report report = host.run(request);
+    REQUIRE_FALSE(report.failure);
+    CHECK(report.changed);
+    for (const char* file :
+         {"/out/repo/README.txt", "/out/repo/apt/etc/apt/sources.list.d/picket.sources",
+          "/out/repo/apt/usr/share/keyrings/picket-archive-keyring.gpg", "/out/repo/dnf/etc/yum.repos.d/picket.repo",
+          "/out/repo/zypper/etc/zypp/repos.d/picket.repo", "/out/repo/zypper/etc/pki/rpm-gpg/RPM-GPG-KEY-picket-2"})
+        CHECK_MESSAGE(host.exists(file), file);
+    CHECK_FALSE(host.run(request).changed);
+    request.from_repo.clear();
+    CHECK(host.run(request).exit() == InstallerExit::usage);
+}

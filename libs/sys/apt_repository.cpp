@@ -1,0 +1,178 @@
+#include <array>
+#include <ctime>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/sys/file.h>
+
+#include "package_managers.h"
+#include "repository_clients.h"
+
+namespace picket::sys {
+namespace {
+
+constexpr const char* kSources = "/etc/apt/sources.list.d/picket.sources";
+constexpr const char* kLists = "/var/lib/apt/lists/";
+
+/// What apt says (LC_ALL=C), what is decisive first.
+constexpr std::array kPhrases{
+    Phrase{"Could not get lock", ErrorCode::unavailable, "another package manager is at work"},
+    Phrase{"Unable to acquire the dpkg frontend lock", ErrorCode::unavailable, "another package manager is at work"},
+    Phrase{"Unable to lock", ErrorCode::unavailable, "another package manager is at work"},
+    Phrase{"dpkg was interrupted", ErrorCode::unavailable, "an earlier run of dpkg was cut off: dpkg --configure -a"},
+    Phrase{"Unmet dependencies", ErrorCode::not_found,
+           "other packages of this host are not in order: apt-get -f install"},
+    Phrase{"is expired", ErrorCode::corrupt, "its index has expired"},
+    Phrase{"is not valid yet", ErrorCode::corrupt, "its index is from the future: is the clock right?"},
+    Phrase{"NO_PUBKEY", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
+    Phrase{"EXPKEYSIG", ErrorCode::conflict, "its index is signed by a key that has expired"},
+    Phrase{"REVKEYSIG", ErrorCode::conflict, "its index is signed by a key that was revoked"},
+    Phrase{"BADSIG", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"Splitting up", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"Clearsigned file isn't valid", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"Hash Sum mismatch", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"unexpected size", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"Certificate verification failed", ErrorCode::internal, "the server's certificate is not trusted"},
+    Phrase{"certificate is NOT trusted", ErrorCode::internal, "the server's certificate is not trusted"},
+    Phrase{"does not have a Release file", ErrorCode::not_found, "there is no repository"},
+    Phrase{"is not signed", ErrorCode::corrupt, "its index is not signed"},
+    Phrase{"were invalid", ErrorCode::corrupt, "the signature of its index does not hold"},
+    Phrase{"Unable to locate package", ErrorCode::not_found, "it does not hold the package for this host"},
+    Phrase{"was not found", ErrorCode::not_found, "it does not hold that version any more"},
+    Phrase{"unmet dependencies", ErrorCode::not_found, "packages that it depends on cannot be installed"},
+    Phrase{"Depends:", ErrorCode::not_found, "packages that it depends on cannot be installed"},
+};
+
+Error failure(std::string_view program, const RunOutcome& outcome) {
+    return repository_error(program, outcome, kPhrases);
+}
+
+using Arguments = std::vector<std::string>;
+
+void add_options(Arguments& arguments, std::initializer_list<std::string> options) {
+    for (const std::string& option : options) {
+        arguments.emplace_back("-o");
+        arguments.push_back(option);
+    }
+}
+
+/// Whatever apt.conf says. That file list stands alone, so that nobody else's repository decides over ours.
+Arguments strict(std::string program, const std::string& sources) {
+    Arguments arguments{std::move(program)};
+    add_options(arguments,
+                {"Acquire::AllowInsecureRepositories=false", "Acquire::AllowWeakRepositories=false",
+                 "Acquire::AllowDowngradeToInsecureRepositories=false", "Acquire::Check-Valid-Until=true",
+                 "Acquire::Check-Date=true", "Acquire::https::Verify-Peer=true", "Acquire::https::Verify-Host=true",
+                 "APT::Get::AllowUnauthenticated=false", "APT::Update::Error-Mode=any", "Acquire::Languages=none",
+                 "Acquire::Retries=2", "Acquire::http::Timeout=20", "Acquire::https::Timeout=20"});
+    if (!sources.empty())
+        add_options(arguments, {"Dir::Etc::SourceList=" + sources, "Dir::Etc::SourceParts=/dev/null",
+                                "APT::Get::List-Cleanup=false"});
+    return arguments;
+}
+
+Arguments in_scratch(std::string program, const ScratchFolder& scratch) {
+    Arguments arguments = strict(std::move(program), scratch.path() + "/picket.sources");
+    add_options(arguments, {"Dir::State::Lists=" + scratch.path() + "/lists", "Dir::Cache=" + scratch.path() + "/cache",
+                            "APT::Sandbox::User=root"});
+    return arguments;
+}
+
+Result<RunOutcome> run_with(Arguments arguments, std::initializer_list<std::string> more, Milliseconds timeout) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments, quiet_run(timeout));
+}
+
+/// "Date: Sat, 28 Nov 2026 05:22:05 UTC", in the field's line of a Release file.
+std::optional<WallTime> time_of(std::string_view release, std::string_view field) {
+    for (const std::string_view line : split(release, '\n')) {
+        if (!line.starts_with(field) || line.substr(field.size(), 1) != ":")
+            continue;
+        const std::string text(trim(line.substr(field.size() + 1)));
+        std::tm utc{};
+        if (strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) != nullptr)
+            return WallTime(std::chrono::seconds(timegm(&utc)));
+    }
+    return std::nullopt;
+}
+
+/// "picket | 0.1.0 | https://… stable/main amd64 Packages", newest first.
+std::string version_of(std::string_view madison) {
+    const auto columns = split(split(madison, '\n').front(), '|');
+    return columns.size() < 3 ? std::string() : std::string(trim(columns[1]));
+}
+
+class AptClient final : public RepositoryClient {
+  public:
+    std::string_view name() const override { return "apt"; }
+    RepositoryKind kind() const override { return RepositoryKind::apt; }
+
+    Result<std::string> fetch(const std::string& url, Bytes limit) override {
+        const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
+        const std::string file = scratch.path() + "/file";
+        Arguments arguments = strict("/usr/lib/apt/apt-helper", "");
+        add_options(arguments, {"APT::Sandbox::User=root", "Acquire::Retries=1"});
+        const RunOutcome outcome = PICKET_TRY(run_with(arguments, {"download-file", url, file}, kFetchTimeout));
+        if (!outcome.ok())
+            return failure("apt", outcome);
+        std::error_code error;
+        if (std::filesystem::file_size(file, error) > limit.count || error)
+            return Error(ErrorCode::exhausted, fmt::format("{}: larger than {}", url, to_human(limit)));
+        return read_kernel_file(file);
+    }
+
+    Result<RepositoryIndex> look_into(const Repository& repository, const std::string& package) override {
+        const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
+        const std::string keyring = scratch.path() + "/keyring.gpg";
+        PICKET_TRY(scratch.write("keyring.gpg", repository.keyring));
+        PICKET_TRY(scratch.write(
+            "picket.sources", fmt::format("Types: deb\nURIs: {}/apt\nSuites: stable\nComponents: main\nSigned-By: {}\n",
+                                          repository.url, keyring)));
+        PICKET_TRY(scratch.make_folder("lists/partial"));
+        PICKET_TRY(scratch.make_folder("cache/archives/partial"));
+        const RunOutcome updated = PICKET_TRY(run_with(in_scratch("apt-get", scratch), {"update"}, kPackageTimeout));
+        const auto release = scratch.read_ending("lists", "Release");
+        if (!updated.ok() || !release)
+            return failure("apt", updated);
+        const RunOutcome listed =
+            PICKET_TRY(run_with(in_scratch("apt-cache", scratch), {"madison", package}, kQueryTimeout));
+        return RepositoryIndex{version_of(listed.output), time_of(*release, "Date"), time_of(*release, "Valid-Until")};
+    }
+
+    std::optional<WallTime> last_seen(const Repository& repository) override {
+        std::string name = repository.url.substr(repository.url.find("://") + 3) + "/apt/dists/stable/InRelease";
+        for (char& c : name)
+            c = c == '/' ? '_' : c;
+        const auto release = read_kernel_file(kLists + name);
+        return release ? time_of(*release, "Date") : std::nullopt;
+    }
+
+    /// The keyring is a file that the source names: nothing else trusts it.
+    Result<std::vector<std::string>> missing_keys(const std::vector<std::string>&) override {
+        return std::vector<std::string>{};
+    }
+    Result<void> trust(const std::vector<std::string>&) override { return {}; }
+    Result<void> forget(const std::vector<std::string>&) override { return {}; }
+
+    Result<void> install(const std::string& package, const std::string& version, PackageWish wish) override {
+        const RunOutcome updated = PICKET_TRY(run_with(strict("apt-get", kSources), {"update"}, kPackageTimeout));
+        if (!updated.ok())
+            return failure("apt", updated);
+        Arguments arguments = strict("apt-get", "");
+        add_options(arguments, {"Dpkg::Options::=--force-confold", "Dpkg::Use-Pty=0"});
+        if (wish == PackageWish::mend)
+            arguments.emplace_back("--reinstall");
+        const RunOutcome outcome = PICKET_TRY(run_with(
+            arguments, {"-y", "-q", "--no-install-recommends", "install", package + "=" + version}, kPackageTimeout));
+        return outcome.ok() ? Result<void>() : failure("apt", outcome);
+    }
+};
+
+} // namespace
+
+std::unique_ptr<RepositoryClient> make_apt_client() {
+    return std::make_unique<AptClient>();
+}
+
+} // namespace picket::sys

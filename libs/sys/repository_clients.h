@@ -1,0 +1,59 @@
+#pragma once
+#include <array>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <picket/sys/process.h>
+#include <picket/sys/repositories.h>
+
+/// Private to libs/sys: what the repository clients have in common.
+namespace picket::sys {
+
+constexpr Milliseconds kFetchTimeout{120'000};
+
+/// A line of a package manager's output (LC_ALL=C), by a phrase in it, and what it means.
+struct Phrase {
+    std::string_view text;
+    ErrorCode code;
+    std::string_view meaning;
+};
+/// The first phrase of the table that was said decides; internal with the program's words where none was.
+Error repository_error(std::string_view program, const RunOutcome& outcome, std::span<const Phrase> phrases);
+
+/// Root's own, in memory where /run is; gone with this object.
+class ScratchFolder {
+  public:
+    static Result<ScratchFolder> make();
+    ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    ScratchFolder& operator=(ScratchFolder&&) = delete;
+    ~ScratchFolder();
+    const std::string& path() const { return path_; }
+    /// Below it; folders on the way are made.
+    Result<void> write(const std::string& name, std::string_view content) const;
+    Result<void> make_folder(const std::string& name) const;
+    /// The first file in `folder` whose name ends with that, at most 4 MiB; nothing where there is none.
+    std::optional<std::string> read_ending(const std::string& folder, std::string_view end) const;
+
+  private:
+    explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+    std::string path_;
+};
+
+RunOptions quiet_run(Milliseconds timeout);
+
+// ---- rpm's kind
+
+/// The .repo file; the keys are at these paths.
+std::string repo_file(const Repository& repository, const std::vector<std::string>& key_paths, RepositoryKind kind);
+/// published and expires, of a verified repomd.xml.
+RepositoryIndex index_of_repomd(std::string_view repomd);
+/// rpm's own keyring.
+Result<std::vector<std::string>> keys_missing_in_rpm(const std::vector<std::string>& fingerprints);
+Result<void> import_into_rpm(const std::vector<std::string>& armored_keys);
+Result<void> erase_from_rpm(const std::vector<std::string>& fingerprints);
+/// By curl, which every distribution with rpm brings along.
+Result<std::string> fetch_by_curl(const std::string& url, Bytes limit);
+
+} // namespace picket::sys

@@ -1,0 +1,103 @@
+#include <array>
+
+#include <fmt/format.h>
+#include <picket/base/text.h>
+#include <picket/sys/file.h>
+
+#include "package_managers.h"
+#include "repository_clients.h"
+
+namespace picket::sys {
+namespace {
+
+/// What zypper says (LC_ALL=C), what is decisive first.
+constexpr std::array kPhrases{
+    Phrase{"System management is locked", ErrorCode::unavailable, "another package manager is at work"},
+    Phrase{"can't create transaction lock", ErrorCode::unavailable, "another package manager is at work"},
+    Phrase{"signed with an unknown key", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
+    Phrase{"signed with unknown key", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
+    Phrase{"Signature verification failed", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"ignature verification for", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"is unsigned", ErrorCode::corrupt, "its index is not signed"},
+    Phrase{"Digest verification failed", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"has incorrect checksum", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"ertificate", ErrorCode::internal, "the server's certificate is not trusted"},
+    Phrase{"not found on medium", ErrorCode::not_found, "there is no repository, or it misses a file"},
+    Phrase{"nothing provides", ErrorCode::not_found, "packages that it depends on cannot be installed"},
+    Phrase{"not found", ErrorCode::not_found, "it does not hold that version any more"},
+};
+
+class ZypperClient final : public RepositoryClient {
+  public:
+    std::string_view name() const override { return "zypper"; }
+    RepositoryKind kind() const override { return RepositoryKind::zypper; }
+    Result<std::string> fetch(const std::string& url, Bytes limit) override { return fetch_by_curl(url, limit); }
+
+    /// In a tree of its own: the keys that it takes over there are not the host's.
+    Result<RepositoryIndex> look_into(const Repository& repository, const std::string& package) override {
+        const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
+        std::vector<std::string> keys;
+        for (const std::string& key : repository.armored_keys) {
+            keys.push_back(fmt::format("{}/key-{}.asc", scratch.path(), keys.size() + 1));
+            PICKET_TRY(scratch.write(keys.back().substr(scratch.path().size() + 1), key));
+        }
+        PICKET_TRY(scratch.write("etc/zypp/repos.d/picket.repo", repo_file(repository, keys, kind())));
+        const RunOutcome refreshed =
+            PICKET_TRY(zypper({"--root", scratch.path(), "--gpg-auto-import-keys", "refresh", "--force", "picket"}));
+        const auto repomd = scratch.read_ending("var/cache/zypp/raw", "/repomd.xml");
+        if (!refreshed.ok() || !repomd)
+            return failure(refreshed);
+        const RunOutcome listed = PICKET_TRY(zypper({"--root", scratch.path(), "--no-refresh", "search", "--details",
+                                                     "--match-exact", "--type", "package", package}));
+        RepositoryIndex index = index_of_repomd(*repomd);
+        index.version = newest_of(listed.output, package);
+        return index;
+    }
+
+    std::optional<WallTime> last_seen(const Repository&) override {
+        const auto repomd = read_kernel_file("/var/cache/zypp/raw/picket/repodata/repomd.xml");
+        return repomd ? index_of_repomd(*repomd).published : std::nullopt;
+    }
+
+    Result<std::vector<std::string>> missing_keys(const std::vector<std::string>& fingerprints) override {
+        return keys_missing_in_rpm(fingerprints);
+    }
+    Result<void> trust(const std::vector<std::string>& keys) override { return import_into_rpm(keys); }
+    Result<void> forget(const std::vector<std::string>& fingerprints) override { return erase_from_rpm(fingerprints); }
+
+    Result<void> install(const std::string& package, const std::string& version, PackageWish wish) override {
+        const RunOutcome refreshed = PICKET_TRY(zypper({"refresh", "--force", "picket"}));
+        if (!refreshed.ok())
+            return failure(refreshed);
+        std::vector<std::string> arguments{"--no-refresh", "install", "--no-recommends", "--from", "picket"};
+        if (wish == PackageWish::mend)
+            arguments.emplace_back("--force");
+        arguments.push_back(package + "=" + version);
+        const RunOutcome outcome = PICKET_TRY(zypper(arguments));
+        return outcome.ok() ? Result<void>() : failure(outcome);
+    }
+
+  private:
+    static Error failure(const RunOutcome& outcome) { return repository_error("zypper", outcome, kPhrases); }
+    static Result<RunOutcome> zypper(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"zypper", "--non-interactive", "--quiet"});
+        return run(arguments, quiet_run(kPackageTimeout));
+    }
+    /// "v | picket | package | 0.1.0-1 | x86_64 | Picket", the newest first.
+    static std::string newest_of(std::string_view output, const std::string& package) {
+        for (const std::string_view line : split(output, '\n')) {
+            const auto columns = split(line, '|');
+            if (columns.size() >= 5 && trim(columns[1]) == package)
+                return std::string(trim(columns[3]).substr(0, trim(columns[3]).rfind('-')));
+        }
+        return "";
+    }
+};
+
+} // namespace
+
+std::unique_ptr<RepositoryClient> make_zypper_client() {
+    return std::make_unique<ZypperClient>();
+}
+
+} // namespace picket::sys
