@@ -64,7 +64,7 @@ check "the host has what the examples name" prepare
 
 # The page for those who come from clamonacc, word for word: it ends with a host that protects.
 while IFS= read -r line; do
-  check "${line:0:100}" in_host -e HOME=/root sh -c "cd /root && ${line#*host# }"
+  check "${line:0:100}" in_host -e HOME=/root sh -c "cd /root && ${line#*host# }" </dev/null
 done < <(grep '^ *host# ' "$top/docs/migrate-from-clamonacc.md")
 check_contains "what was excluded is excluded" "$(in_host picket exclusion list --output json)" /srv/mail-queue
 

@@ -18,7 +18,7 @@ environment=$(in_host puppet config print environmentpath)/picket
 name=$(in_host puppet config print certname)
 put() { in_host sh -c 'mkdir -p "${0%/*}" && cat >"$0"' "$environment/$1"; }
 while read -r line; do
-  check "${line:0:110}" in_host sh -c "cd /root && ${line#server# }"
+  check "${line:0:110}" in_host sh -c "cd /root && ${line#server# }" </dev/null
 done < <(sed -n '/^## From nothing/,/^## /p' "$document" | grep '^server# ')
 in_host sed -i "s/web1.example.org/$name/" "$environment/manifests/site.pp"
 block '`data/nodes/web1.example.org.yaml`' | put "data/nodes/$name.yaml"
