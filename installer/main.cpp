@@ -1,7 +1,6 @@
 #include <atomic>
 #include <csignal>
 #include <exception>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include <picket/sys/start.h>
 
 #include "arguments.h"
+#include "export_table.h"
 #include "log_file.h"
 #include "text_output.h"
 #include "verb_table.h"
@@ -67,12 +67,6 @@ Report failed(std::string verb, InstallerExit exit, std::string message, std::st
     return report;
 }
 
-std::string default_bundle() {
-    std::error_code ignored;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
-    return install::find_bundle({program.parent_path().string(), std::filesystem::current_path(ignored).string()});
-}
-
 struct Parsed {
     command_line::ParseOutcome outcome;
     std::optional<Report> failure;
@@ -97,20 +91,26 @@ Parsed parse_all(std::vector<std::string> arguments) {
     return parsed;
 }
 
-Report run_session(install::Request request, const std::string& root_directory, LogFile& log, bool json) {
+Report run_session(const command_line::Invocation& invocation, LogFile& log) {
+    auto parsed = request_of(invocation);
+    if (!parsed)
+        return failed(std::string(invocation.verb->words), InstallerExit::usage, parsed.error().message());
+    install::Request& request = *parsed;
+    const std::string root_directory =
+        invocation.has("--root") ? command_line::absolute_path(invocation.get("--root")) : "/";
     const std::string verb(to_string(request.verb));
     const auto root = sys::Root::open(root_directory);
     if (!root)
         return failed(verb, InstallerExit::usage, root.error().with_context("--root").message());
     if (request.bundle.empty() && request.from_repo.empty() && request.verb == install::VerbKind::install)
-        request.bundle = default_bundle();
+        request.bundle = bundle_of(invocation);
     install::RealOptions options;
     for (const crypto::PublicKey& key : release_public_keys())
         options.release_keys.push_back(key.to_base64());
     const SystemClock clock;
     const install::RealPorts ports(*root, clock, g_stop_requested, std::move(options));
     install::JournalFile journal(*root);
-    StepLines lines(log, json);
+    StepLines lines(log, invocation.get("--output") == "json");
     install::Session session(ports.get(), journal, lines, g_stop_requested);
     return session.run(request);
 }
@@ -126,9 +126,6 @@ int run(const std::vector<std::string>& arguments) {
     const command_line::Invocation& invocation = *parsed.outcome.invocation;
     const bool json = invocation.get("--output") == "json";
     const std::string verb(invocation.verb->words);
-    auto request = request_of(invocation);
-    if (!request)
-        return tell(failed(verb, InstallerExit::usage, request.error().message()), json);
     LogFile log;
     if (invocation.has("--log-file")) {
         auto opened = LogFile::open(invocation.get("--log-file"));
@@ -137,8 +134,8 @@ int run(const std::vector<std::string>& arguments) {
         log = std::move(*opened);
     }
     log.write(fmt::format("picket-installer {} {}", build::version(), verb));
-    const std::string root = invocation.has("--root") ? command_line::absolute_path(invocation.get("--root")) : "/";
-    const Report report = run_session(std::move(*request), root, log, json);
+    const ExportKind* const kind = find_export(verb);
+    const Report report = kind != nullptr ? kind->run(invocation) : run_session(invocation, log);
     log.write(report.failure ? fmt::format("{} ended: {}", verb, report.failure->message) : verb + " ended: success");
     return tell(report, json);
 }

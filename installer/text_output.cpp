@@ -101,7 +101,20 @@ std::string status_text(const install::Report& report) {
                                         "definitions", "profiles", "tags", "units", "interrupted_run"});
 }
 
+std::string export_text(const install::Report& report) {
+    std::string text =
+        fmt::format("{}: {} files written.\n", escape_for_display(data::path_of(report.after, "directory")),
+                    data::member(report.after, "written").size());
+    for (const std::string& path : data::strings_of(data::member(report.after, "kept")))
+        text += fmt::format("Kept as you changed it: {}\n", escape_for_display(path));
+    for (const std::string& line : data::strings_of(data::member(report.after, "next")))
+        text += line + "\n";
+    return text;
+}
+
 std::string success_text(const install::Report& report) {
+    if (report.verb.starts_with("export"))
+        return export_text(report);
     if (report.verb == "check" || report.verb == "status" || report.dry_run)
         return "";
     if (report.verb == "selftest")

@@ -3,6 +3,8 @@
 #include <picket/base/check.h>
 #include <picket/model/paths.h>
 
+#include "export_table.h"
+
 namespace picket::installer {
 namespace {
 
@@ -179,6 +181,8 @@ command_line::Program make_program() {
         .see_also = {"picket(1)", "picket-onboarding(1)", "picketd(8)"}};
     for (const Row& row : rows())
         result.verbs.push_back(row.verb);
+    for (const ExportKind& kind : export_kinds())
+        result.verbs.push_back(kind.verb);
     return result;
 }
 

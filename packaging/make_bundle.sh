@@ -19,9 +19,14 @@ done
 for file in "$top"/packaging/definitions/*; do
   case $file in *.md | *.sh) ;; *) files+=(--file "definitions/${file##*/}=$file") ;; esac
 done
-for file in "$top"/profiles/*.json "$top"/profiles/*.yaml; do
-  [ ! -f "$file" ] || files+=(--file "profiles/${file##*/}=$file")
+for file in "$top"/profiles/*.yaml "$top"/profiles/schema/*.json; do
+  files+=(--file "profiles/${file##*/}=$file")
 done
+scratch=$(mktemp -d)
+trap 'rm -rf -- "${scratch:?}"' EXIT
+python3 "$top/packaging/fleet_archives.py" "$top" "$scratch" >"$scratch/archives"
+for file in "$scratch"/picket-endpoint-*.tar.gz; do files+=(--file "ansible/${file##*/}=$file"); done
+for file in "$scratch"/picket-picket-*.tar.gz; do files+=(--file "puppet/${file##*/}=$file"); done
 
 installer=$output/picket-installer
 cp "$(realpath "$programs/picket-installer")" "$installer"

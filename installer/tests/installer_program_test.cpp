@@ -44,9 +44,10 @@ TEST_CASE("help names the verbs of this version only, and shows examples") {
     const auto outcome = installer({"--help"});
     CHECK(outcome.exit_status == 0);
     for (const char* verb :
-         {"check", "install", "onboard", "offboard", "status", "uninstall", "selftest", "prepare-image"})
+         {"check", "install", "onboard", "offboard", "status", "uninstall", "selftest", "prepare-image",
+          "export ansible", "export puppet", "export profiles"})
         CHECK(outcome.output.find(verb) != std::string::npos);
-    for (const char* verb : {"upgrade", "rollback", "os-upgrade", "export"})
+    for (const char* verb : {"upgrade", "rollback", "os-upgrade"})
         CHECK(outcome.output.find(verb) == std::string::npos);
     CHECK(installer({"install", "--help"}).output.find("picket-installer install --onboarding acme.zip") !=
           std::string::npos);
@@ -180,6 +181,7 @@ TEST_SUITE("root") {
 }
 
 TEST_CASE("an ordinary user may not change anything: 3" * doctest::skip(geteuid() == 0)) {
-    for (const char* verb : {"install", "offboard", "uninstall", "selftest", "prepare-image"})
+    for (const char* verb : {"install", "offboard", "uninstall", "selftest", "prepare-image",
+          "export ansible", "export puppet", "export profiles"})
         CHECK(installer({verb}).exit_status == 3);
 }

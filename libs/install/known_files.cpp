@@ -115,6 +115,7 @@ const std::vector<KnownPath>& product_files() {
         {"/run/picket/engine-tmp", kDirectory},
         {"/run/picket", kDirectory},
         {"/var/lib/picket/install/receipt.json", kFile},
+        {"/var/lib/picket/install/unproved", kFile},
         {"/var/lib/picket/install/.*.tmp", kFile},
     };
     return kKnown;

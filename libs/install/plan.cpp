@@ -221,6 +221,11 @@ void add_services(Plan& plan, const HostState& state, const Wishes& wishes) {
         add(plan, "services.start", "start the services", {{"units", units()}});
 }
 
+/// What the last install could not prove is tried again, whatever else is planned.
+void add_self_test(Plan& plan, const HostState& state) {
+    add(plan, "selftest.run", "prove it with a harmless test file", {{"fresh", !state.installed()}}, state.unproved);
+}
+
 void add_verification(Plan& plan, const HostState& state, const Wishes& wishes) {
     plan.journal.verify_from = plan.journal.steps.size();
     const auto has = [&plan](std::string_view id) {
@@ -230,7 +235,9 @@ void add_verification(Plan& plan, const HostState& state, const Wishes& wishes) 
     const bool protection_touched = has("package.install") || has("services.start") || has("definitions.install");
     if (!wishes.image && protection_touched) {
         add(plan, "health.wait", "wait until it protects", {{"timeout_ms", 30'000}}, false);
-        add(plan, "selftest.run", "prove it with a harmless test file", {{"fresh", !state.installed()}}, false);
+        add_self_test(plan, state);
+    } else if (!wishes.image && state.unproved) {
+        add_self_test(plan, state);
     }
     add(plan, "receipt.write", "write the receipt",
         {{"accepted_checks", wishes.accepted},
@@ -300,7 +307,7 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
             {{"from", fmt::format("{}/{}", staged_directory(wishes.bundle->version), wishes.bundle->installer_file)},
              {"to", files::kInstaller}});
     add_services(plan, state, wishes);
-    if (!plan.changes())
+    if (!plan.changes() && !(state.unproved && !wishes.image))
         return nothing(plan);
     add_verification(plan, state, wishes);
     return plan;
@@ -349,7 +356,7 @@ Plan plan_uninstall(const HostState& state, UninstallMode mode, Milliseconds loc
     plan.journal.verify_from = plan.journal.steps.size();
     if (state.installer_present || !state.receipt.is_null() || has_package)
         add(plan, "leftovers.remove", "remove what the installer itself put there",
-            {{"files", {files::kInstaller, files::kReceipt}}});
+            {{"files", {files::kInstaller, files::kReceipt, files::kUnproved}}});
     if (purge && (has_package || state.leftovers || !state.config.empty() || !state.receipt.is_null()))
         add(plan, "state.remove", "remove configuration, quarantine and records", Json::object());
     return plan;

@@ -46,6 +46,7 @@ void remove_package(HostState& state, const Json& parameters) {
 
 void remove_state(HostState& state, const Json&) {
     state.config.clear();
+    state.unproved = false;
     state.definitions.clear();
 }
 
@@ -55,7 +56,7 @@ struct Row {
 };
 
 /// The steps that change what the report shows, beside those that write files.
-constexpr std::array<Row, 8> kEffects{{
+constexpr std::array<Row, 10> kEffects{{
     {"package.install", install_package},
     {"package.remove", remove_package},
     {"definitions.install",
@@ -64,6 +65,8 @@ constexpr std::array<Row, 8> kEffects{{
     {"services.start", [](HostState& state, const Json&) { set_units(state, &sys::UnitStatus::active, true); }},
     {"services.disable", [](HostState& state, const Json&) { set_enabled(state, false); }},
     {"services.stop", [](HostState& state, const Json&) { set_units(state, &sys::UnitStatus::active, false); }},
+    {"leftovers.remove", [](HostState& state, const Json&) { state.unproved = false; }},
+    {"selftest.run", [](HostState& state, const Json&) { state.unproved = false; }},
     {"state.remove", remove_state},
 }};
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/install/files.h>
 
 #include "handlers.h"
 
@@ -140,8 +141,12 @@ StepOutcome apply_health(const HandlerContext& context, const Step& step, const 
 
 StepOutcome apply_self_test(const HandlerContext& context, const Step&, const Json&) {
     const auto result = context.ports.daemon.self_test();
-    if (result && result->passed)
+    if (result && result->passed) {
+        (void)context.ports.root.remove(files::kUnproved);
         return {.detail = result->detail};
+    }
+    // Without the mark the next install would find nothing to do. A disk that has no room for it is told by health.
+    (void)context.ports.root.write_atomically(files::kUnproved, "", 0600);
     return {.failure = Failure{InstallerExit::self_test_failed,
                                "the self-test failed: " + (result ? result->detail : result.error().message()), ""},
             .keep = true};

@@ -230,8 +230,10 @@ Session::Refusal Session::self_test(const Request&, Report& report) {
     const std::string detail = result ? result->detail : result.error().message();
     report.steps.push_back(
         {"selftest.run", "prove it with a harmless test file", passed ? "done" : "failed", detail, 0});
-    if (passed)
+    if (passed) {
+        (void)ports_.root.remove(files::kUnproved);
         return std::nullopt;
+    }
     return Failure{InstallerExit::self_test_failed, "the self-test failed: " + detail,
                    "picket health says what is missing."};
 }

@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/install/files.h>
@@ -52,7 +54,11 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
         }
     auto material = ports_.trust.open_bundle(request.bundle);
     if (!material) {
-        checks.bundle->failure = failure_from(InstallerExit::bundle_refused, material.error());
+        // A full disk says nothing about the bundle.
+        const bool full = material.error().errno_value() == ENOSPC;
+        checks.bundle->failure = failure_from(
+            full ? InstallerExit::requirement_not_met : InstallerExit::bundle_refused, material.error(),
+            full ? fmt::format("Make room on the file system of {}, then try again.", files::kIncoming) : "");
         return;
     }
     checks.bundle->observed = "signed by a release key, version " + material->version;

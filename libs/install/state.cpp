@@ -87,6 +87,7 @@ Result<HostState> read_state(const Ports& ports) {
     if (const auto identity = state.config.find(paths::kOnboarding); identity != state.config.end())
         state.pinned_key = ports.trust.key_of(identity->second);
     state.definitions = ports.definitions.current();
+    state.unproved = ports.root.exists(files::kUnproved);
     state.installer_present = ports.root.exists(files::kInstaller);
     state.state_kept = any_present(ports.root, state_files());
     state.leftovers = state.state_kept || any_present(ports.root, product_files());
@@ -114,6 +115,7 @@ data::Json summary_of(const HostState& state) {
             {"tags", state.tags()},
             {"profiles", profiles},
             {"definitions", state.definitions.empty() ? data::Json() : data::Json(state.definitions)},
+            {"unproved", state.unproved},
             {"units", units_summary(state)}};
 }
 

@@ -2,9 +2,13 @@
 #
 # @api private
 class picket::config {
-  assert_private()
+  if $caller_module_name != $module_name {
+    fail("${name} is private: include picket")
+  }
 
-  if $picket::ensure == 'absent' or ($picket::profile.empty and !$picket::profile_source) {
+  if $picket::ensure == 'absent' and !$picket::purge {
+    # What is kept of Picket is kept with its profile.
+  } elsif $picket::ensure == 'absent' or ($picket::profile.empty and !$picket::profile_source) {
     picket_profile { 'puppet':
       ensure => absent,
     }

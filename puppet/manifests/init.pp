@@ -15,10 +15,11 @@
 # @example Off the host again, with everything that it knew
 #   class { 'picket':
 #     ensure => absent,
+#     purge  => true,
 #   }
 #
 # @param ensure
-#   Whether Picket is on the host. `absent` offboards and uninstalls.
+#   Whether Picket is on the host. `absent` uninstalls.
 # @param installer_source
 #   Where picket-installer comes from: `puppet:///…`, `https://…`, or a path on the host.
 # @param installer_checksum
@@ -46,8 +47,9 @@
 #   no such file.
 # @param profile_source
 #   Where a profile file comes from, YAML or JSON by its name. Instead of `profile`.
-# @param keep_state
-#   With `ensure => absent`: keep settings, quarantine and records. Otherwise nothing is left, quarantined files included.
+# @param purge
+#   With `ensure => absent`: leave nothing, neither identity nor settings nor quarantined files. Otherwise they stay for
+#   the day when Picket comes back.
 # @param lock_timeout
 #   Seconds to wait for a busy package manager.
 # @param service_manage
@@ -56,23 +58,23 @@
 #   Where installer, bundle and onboarding package are kept on the host, for root alone. Programs must be executable there.
 class picket (
   Enum['present', 'absent'] $ensure = 'present',
-  Optional[Stdlib::Filesource] $installer_source = undef,
+  Optional[Picket::Source] $installer_source = undef,
   Optional[Picket::Sha256] $installer_checksum = undef,
-  Optional[Stdlib::Filesource] $bundle_source = undef,
+  Optional[Picket::Source] $bundle_source = undef,
   Optional[Picket::Sha256] $bundle_checksum = undef,
-  Optional[Stdlib::Filesource] $onboarding_source = undef,
-  Optional[Sensitive[Stdlib::Base64]] $onboarding_content = undef,
+  Optional[Picket::Source] $onboarding_source = undef,
+  Optional[Sensitive[Picket::Base64]] $onboarding_content = undef,
   Optional[Picket::Key] $trust_key = undef,
   Boolean $allow_first_use = false,
   Boolean $replace_org = false,
   Picket::Tags $tags = {},
   Array[Picket::Checkid] $accept = [],
   Hash[String[1], Any] $profile = {},
-  Optional[Stdlib::Filesource] $profile_source = undef,
-  Boolean $keep_state = false,
+  Optional[Picket::Source] $profile_source = undef,
+  Boolean $purge = false,
   Integer[0] $lock_timeout = 120,
   Boolean $service_manage = true,
-  Stdlib::Unixpath $staging_directory = '/var/cache/picket-puppet',
+  Picket::Path $staging_directory = '/var/cache/picket-puppet',
 ) {
   if $onboarding_source and $onboarding_content {
     fail('picket: onboarding_source and onboarding_content exclude each other')

@@ -2,7 +2,9 @@
 #
 # @api private
 class picket::install {
-  assert_private()
+  if $caller_module_name != $module_name {
+    fail("${name} is private: include picket")
+  }
 
   $staging = $picket::staging_directory
   $installer = "${staging}/picket-installer"
@@ -93,7 +95,7 @@ class picket::install {
     replace_org     => $picket::replace_org,
     tags            => $picket::tags,
     accept          => $picket::accept,
-    keep_state      => $picket::keep_state,
+    purge           => $picket::purge,
     lock_timeout    => $picket::lock_timeout,
   }
 }

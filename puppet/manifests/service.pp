@@ -4,7 +4,9 @@
 #
 # @api private
 class picket::service {
-  assert_private()
+  if $caller_module_name != $module_name {
+    fail("${name} is private: include picket")
+  }
 
   if $picket::ensure == 'present' and $picket::service_manage {
     service { 'picket.target':

@@ -11,10 +11,9 @@ $LOAD_PATH.unshift(File.join(MODULE_ROOT, 'lib'))
 # Puppet finds a module by the name of its folder; this one may be checked out as any.
 modules = Dir.mktmpdir('picket-spec')
 File.symlink(MODULE_ROOT, File.join(modules, 'picket'))
-others = [File.join(__dir__, 'fixtures/modules'), '/usr/share/puppet/modules', '/etc/puppetlabs/code/modules']
 
 RSpec.configure do |config|
-  config.module_path = [modules, *others].join(':')
+  config.module_path = modules
   config.setup_fixtures = false
   config.mock_with :rspec
   config.strict_variables = true

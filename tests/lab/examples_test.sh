@@ -62,6 +62,12 @@ with_host examples
 trap 'lab_down "$HOST"; rm -rf -- "${scratch:?}"' EXIT
 check "the host has what the examples name" prepare
 
+# The page for those who come from clamonacc, word for word: it ends with a host that protects.
+while IFS= read -r line; do
+  check "${line:0:100}" in_host -e HOME=/root sh -c "cd /root && ${line#*host# }" </dev/null
+done < <(grep '^ *host# ' "$top/docs/migrate-from-clamonacc.md")
+check_contains "what was excluded is excluded" "$(in_host picket exclusion list --output json)" /srv/mail-queue
+
 check_examples picket-onboarding 20 0 1
 check_examples picket-installer 180 0 12 20 31
 check "Picket is installed" in_host sh -c 'cd /root && picket-installer install --onboarding acme.zip --replace-org'

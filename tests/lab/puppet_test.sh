@@ -7,34 +7,35 @@ cd "$top/tests/lab" || exit 1
 . ./assert.sh
 
 command -v puppet >/dev/null || skip "puppet is not installed: ./dev setup"
-[ -d /usr/share/puppet/modules/stdlib ] || skip "puppet-module-puppetlabs-stdlib is not installed: ./dev setup"
 with_bundle_host puppet
 key=$(tail -n 1 "$scratch"/.config/picket/organisation/acme.pub)
-tar -C "$top" -cz puppet | in_host tar -C /root -xz --no-same-owner
 
-# Everything of docs/puppet.md that makes the first hosts protected, with this organisation's key.
-document() { sed "s#RW[A-Za-z0-9+/]\{54\}#$key#" "$top/docs/puppet.md"; }
+# Everything of docs/puppet.md that makes the first hosts protected, but for the hosts' names.
+document=$top/docs/puppet.md
 # block TITLE: the file that the document shows below this line
-block() { document | awk -v title="$1" 'index($0, title) { found = 1 } found && /^```$/ { exit } found && inside; found && /^```/ { inside = 1 }'; }
-environment=$(in_host puppet config print environmentpath)/production
+block() { awk -v title="$1" 'index($0, title) { found = 1 } found && /^```$/ { exit } found && inside; found && /^```/ { inside = 1 }' "$document"; }
+environment=$(in_host puppet config print environmentpath)/picket
+name=$(in_host puppet config print certname)
 put() { in_host sh -c 'mkdir -p "${0%/*}" && cat >"$0"' "$environment/$1"; }
 while read -r line; do
-  check "$line" in_host sh -c "cd /root && ${line#server# }"
-done < <(document | sed -n '/^## From nothing/,/^## /p' | grep '^server# ')
-for file in data/common.yaml manifests/site.pp hiera.yaml; do
-  block "\`$file\`" | put "$file"
-  check "the document shows $file" in_host test -s "$environment/$file"
-done
+  check "${line:0:110}" in_host sh -c "cd /root && ${line#server# }" </dev/null
+done < <(sed -n '/^## From nothing/,/^## /p' "$document" | grep '^server# ')
+in_host sed -i "s/web1.example.org/$name/" "$environment/manifests/site.pp"
+block '`data/nodes/web1.example.org.yaml`' | put "data/nodes/$name.yaml"
+check "the document shows data of one host" in_host test -s "$environment/data/nodes/$name.yaml"
+check_contains "the organisation's key is in the project" "$(in_host cat "$environment/data/common.yaml")" "picket::trust_key: $key"
+check_equal "the project's secret is not everybody's" "$(in_host stat -c '%a' "$environment/modules/picket_files/files/onboarding.zip" | tail -c 2)" 0
+check_equal "an export once more writes nothing" "$(in_host sh -c 'cd /root && ./picket-installer export puppet "$0" --output json' "$environment" | grep -o '"written":\[\]')" '"written":[]'
 
 # apply CODE WHAT [OPTION…]: a run as an agent's would be; its output, without what only names classes, is in $OUTPUT
 apply() {
   local code=$1 what=$2
   shift 2
-  check_code "$code" "$what" in_host puppet apply --color=false --detailed-exitcodes "$@" "$environment/manifests/site.pp"
+  check_code "$code" "$what" in_host puppet apply --environment picket --color=false --detailed-exitcodes "$@" "$environment/manifests/site.pp"
   OUTPUT=$(grep -v -e '^Notice: Compiled' -e '^Notice: Applied' -e 'Would have triggered' -e 'serverip' <<<"$OUTPUT")
 }
 # profile VALUE: the document's Hiera data with another value
-profile() { put data/common.yaml <<<"${common/openDeadlineMs: 1500/openDeadlineMs: $1}"; }
+profile() { put "data/nodes/$name.yaml" <<<"${common/openDeadlineMs: 1500/openDeadlineMs: $1}"; }
 in_force() { in_host picket profile explain realTimeProtection.openDeadlineMs --output json; }
 # left: what bears Picket's name, but for what was copied to the host to begin with and what it lends from this machine
 left() {
@@ -42,7 +43,7 @@ left() {
     -not -path "/var/lib/systemd/*" -not -path "/var/log/journal/*" -not -path "/var/lib/dpkg/info/*" -not -path "/var/cache/puppet/*" -print' |
     grep -v -e '/puppet/' -e '/run/picket-installer.lock'
 }
-common=$(block '`data/common.yaml`')
+common=$(block '`data/nodes/web1.example.org.yaml`')
 before=$(left)
 
 apply 0 "a run that only predicts works on a host that has nothing" --noop
@@ -58,8 +59,13 @@ check_contains "the profile is in force, from Puppet's file" "$(in_force)" '"fil
 check_contains "the tags are there" "$(in_host picket-installer status --output json)" '"role":"web"'
 fact() { in_host facter --custom-dir "$environment/modules/picket/lib/facter" --json picket; }
 check_contains "the fact says that it protects" "$(fact)" '"protecting": true'
+# Ansible has a file of its own there.
+in_host sh -c 'echo "{\"realTimeProtection\": {\"execFailureAction\": \"deny\"}}" >/etc/picket/managed.d/50-ansible.json'
 apply 0 "the second run changes nothing"
 check_equal "and says nothing" "$OUTPUT" ""
+check_contains "health warns of two drivers" "$(in_host picket health --output json)" '"two_drivers"'
+check_contains "and the other's file is as it was" "$(in_host cat /etc/picket/managed.d/50-ansible.json)" deny
+in_host rm /etc/picket/managed.d/50-ansible.json
 
 profile 1234
 in_host sh -c 'rm /etc/picket/tags.json; systemctl stop picketd.service'
@@ -95,9 +101,17 @@ apply 4 "a profile with a fault is refused"
 check_equal "in picket's words, once" "$(grep -c 'realTimeProtection.openDeadlineMs: .*(exit code 41)' <<<"$OUTPUT")" 1
 check_contains "and the old one stays in force" "$(in_force)" '"value":1234'
 
+profile 1234
 in_host sh -c 'printf "\npicket::ensure: absent\n" >>"$0"' "$environment/data/common.yaml"
 apply 2 "with ensure absent Picket goes"
-check_equal "and leaves nothing" "$(diff <(printf '%s' "$before") <(printf '%s' "$(left)"))" ""
+check_equal "and what it knew stays, as with Ansible" \
+  "$(in_host sh -c 'ls /usr/sbin/picketd /etc/picket/onboarding.json /etc/picket/managed.d/50-puppet.json 2>/dev/null' | xargs)" \
+  "/etc/picket/onboarding.json /etc/picket/managed.d/50-puppet.json"
+apply 0 "the next run changes nothing"
+in_host sed -i /ensure/d "$environment/data/common.yaml"
+apply 2 "it comes back as what it was"
+in_host sh -c 'printf "picket::ensure: absent\npicket::purge: true\n" >>"$0"' "$environment/data/common.yaml"
+apply 2 "with purge all of it goes"
+check_equal "and nothing is left" "$(diff <(printf '%s' "$before") <(printf '%s' "$(left)"))" ""
 check_code 2 "not even a user" in_host getent passwd picket-engine
-apply 0 "and the next run changes nothing"
 exit "$ASSERT_FAILED"

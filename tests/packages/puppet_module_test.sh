@@ -8,7 +8,6 @@ for tool in puppet puppet-lint rspec shellcheck; do
   command -v "$tool" >/dev/null || skip "$tool is not installed: ./dev setup"
 done
 ruby -e 'require "rspec-puppet"' 2>/dev/null || skip "ruby-rspec-puppet is not installed: ./dev setup"
-[ -d /usr/share/puppet/modules/stdlib ] || skip "puppet-module-puppetlabs-stdlib is not installed: ./dev setup"
 scratch=$(mktemp -d)
 trap 'rm -rf -- "${scratch:?}"' EXIT
 export HOME=$scratch

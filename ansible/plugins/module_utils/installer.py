@@ -13,6 +13,9 @@ INSTALLER = '/usr/sbin/picket-installer'
 PICKET = '/usr/bin/picket'
 MANAGED_PROFILE = '/etc/picket/managed.d/50-ansible.json'
 
+# What the installer was asked in this run of a module.
+CALLS = []
+
 NOT_INSTALLED = 20
 USAGE = 2
 
@@ -77,6 +80,7 @@ def last_json(text):
 def run_installer(module, installer, arguments):
     """The installer's report. Raises ProgramError where it says that it failed."""
     command = [installer] + arguments + ['--output', 'json', '--non-interactive']
+    CALLS.append(arguments[0])
     code, out, err = module.run_command(command, cwd='/')
     report = last_json(out)
     if report is None:

@@ -153,6 +153,10 @@ exit_code:
   description: Exit code of the installer. 0 where there was nothing to complain of.
   returned: always
   type: int
+installer_calls:
+  description: How often the installer was called; once where nothing was to be done.
+  returned: success
+  type: int
 error:
   description: The installer's name for the failure.
   returned: failure
@@ -167,7 +171,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.picket.endpoint.plugins.module_utils import profile as managed
 from ansible_collections.picket.endpoint.plugins.module_utils.host_files import HostFiles, Missing
 from ansible_collections.picket.endpoint.plugins.module_utils.installer import (
-    NOT_INSTALLED, ProgramError, comparable, fail, run_installer)
+    CALLS, NOT_INSTALLED, ProgramError, comparable, fail, run_installer)
 
 USAGE = 2
 BROKEN = 15
@@ -339,6 +343,7 @@ def converge(module, files):
     if not module.check_mode:
         files.settle(keep=module.params['state'] != 'absent')
     return dict(changed=changed, before=before, after=after, steps=report['steps'], exit_code=0,
+                installer_calls=len(CALLS),
                 diff=dict(before=before, after=after))
 
 

@@ -25,6 +25,14 @@ options:
       - Fail where the host is not healthy, with the reasons that C(picket health) gives.
     type: bool
     default: false
+  levels:
+    description:
+      - Enforcement levels that are good enough, such as C(real_time). Any other in force is a failure of the module.
+      - Left out, the level that the host's profile asks for is good enough, C(passive) too.
+    type: list
+    elements: str
+    choices: [real_time, audit, on_demand, passive]
+    default: []
 attributes:
   check_mode:
     support: full
@@ -62,6 +70,10 @@ health:
   description: What C(picket health) reports; empty where no daemon answers.
   returned: success
   type: dict
+enforcement_level:
+  description: The level in force; empty where no daemon answers.
+  returned: success
+  type: str
 profile_sha256:
   description: Digest of C(/etc/picket/managed.d/50-ansible.json); empty where there is none.
   returned: success
@@ -108,7 +120,12 @@ def answer(module):
     if module.params['healthy'] and not health.get('healthy'):
         raise ProgramError('picket', 1, 'the host is not healthy: %s' % (issues_of(health) or 'no reason was given'),
                            'docs/operations.md says what to do for each reason.', 'not_healthy')
-    result = dict(changed=False, installed=installed, status=status, health=health,
+    level = health.get('enforcement_level') or ''
+    if module.params['levels'] and level not in module.params['levels']:
+        raise ProgramError('picket', 1, 'the enforcement level in force is %s, and not %s'
+                           % (level or 'unknown', ' or '.join(module.params['levels'])),
+                           '"picket profile explain enforcement-level" on the host names the file that says so.', 'other_level')
+    result = dict(changed=False, installed=installed, status=status, health=health, enforcement_level=level,
                   profile_sha256=module.sha256(MANAGED_PROFILE) if os.path.isfile(MANAGED_PROFILE) else '')
     if module.params['selftest'] and not module.check_mode:
         if not installed:
@@ -122,6 +139,7 @@ def main():
         argument_spec=dict(
             selftest=dict(type='bool', default=False),
             healthy=dict(type='bool', default=False),
+            levels=dict(type='list', elements='str', default=[], choices=['real_time', 'audit', 'on_demand', 'passive']),
         ),
         supports_check_mode=True,
     )

@@ -262,6 +262,43 @@ TEST_CASE("a self-test that fails on a fresh install stays installed and exits 5
     CHECK(host.packages.now.status == sys::PackageStatus::installed);
     CHECK(host.exists(files::kReceipt));
     CHECK_FALSE(host.exists(files::kJournal));
+    CHECK(report.after["unproved"] == true);
+}
+
+TEST_CASE("what an install could not prove, the next one tries again") {
+    Host host;
+    host.fate.fail_what = "daemon.self_test";
+    (void)host.run(host.install_request());
+    Request dry = host.install_request();
+    dry.dry_run = true;
+    const Report planned = host.run(dry);
+    CHECK(planned.changed);
+    CHECK(planned.after["unproved"] == false);
+    CHECK(host.run(host.install_request()).exit() == InstallerExit::self_test_failed);
+    CHECK(host.packages.now.status == sys::PackageStatus::installed);
+    host.fate.fail_what.clear();
+    const Report proved = host.run(host.install_request());
+    CHECK(proved.exit() == InstallerExit::success);
+    CHECK(ids_of(proved) == std::vector<std::string>{"directories.prepare", "selftest.run", "receipt.write"});
+    CHECK(proved.after["unproved"] == false);
+    CHECK_FALSE(host.run(host.install_request()).changed);
+}
+
+TEST_CASE("selftest that passes, or uninstall, ends the doubt as well") {
+    Host host;
+    host.fate.fail_what = "daemon.self_test";
+    (void)host.run(host.install_request());
+    host.fate.fail_what.clear();
+    Request request;
+    SUBCASE("selftest") {
+        request.verb = VerbKind::self_test;
+    }
+    SUBCASE("uninstall") {
+        request.verb = VerbKind::uninstall;
+    }
+    request.is_root = true;
+    CHECK(host.run(request).exit() == InstallerExit::success);
+    CHECK_FALSE(host.exists(files::kUnproved));
 }
 
 TEST_CASE("a host that never becomes healthy is undone; one that protects is kept and its issues are named") {

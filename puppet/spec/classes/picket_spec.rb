@@ -92,10 +92,18 @@ describe 'picket' do
       let(:params) { { 'ensure' => 'absent' } }
 
       it { is_expected.to compile.with_all_deps }
-      it { is_expected.to contain_picket_profile('puppet').with_ensure('absent').that_comes_before('Picket_agent[picket]') }
+      it { is_expected.not_to contain_picket_profile('puppet') }
       it { is_expected.to contain_picket_agent('picket').with_ensure('absent').that_comes_before("File[#{staging}]") }
       it { is_expected.to contain_file(staging).with(ensure: 'absent', force: true) }
       it { is_expected.not_to contain_service('picket.target') }
+    end
+
+    context 'when absent with all that it knew' do
+      let(:params) { { 'ensure' => 'absent', 'purge' => true } }
+
+      it { is_expected.to compile.with_all_deps }
+      it { is_expected.to contain_picket_profile('puppet').with_ensure('absent').that_comes_before('Picket_agent[picket]') }
+      it { is_expected.to contain_picket_agent('picket').with(ensure: 'absent', purge: true) }
     end
 
     {

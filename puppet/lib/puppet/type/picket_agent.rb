@@ -25,7 +25,7 @@ Puppet::Type.newtype(:picket_agent) do
   DOC
 
   ensurable do
-    desc 'Whether Picket is on the host. `absent` offboards and uninstalls.'
+    desc 'Whether Picket is on the host. `absent` uninstalls.'
 
     newvalue(:present) { provider.apply }
     newvalue(:absent) { provider.destroy }
@@ -81,8 +81,8 @@ Puppet::Type.newtype(:picket_agent) do
     defaultto false
   end
 
-  newparam(:keep_state, boolean: true, parent: Puppet::Parameter::Boolean) do
-    desc 'With `ensure => absent`: keep settings, quarantine and records. Otherwise nothing is left, quarantined files included.'
+  newparam(:purge, boolean: true, parent: Puppet::Parameter::Boolean) do
+    desc 'With `ensure => absent`: leave nothing, neither identity nor settings nor quarantined files. Otherwise they stay.'
 
     defaultto false
   end

@@ -123,16 +123,16 @@ describe Puppet::Type.type(:picket_agent).provider(:installer) do
     let(:attributes) { { ensure: :absent } }
     let(:leave) { report(present, steps: [['package.remove', 'remove']]) }
 
-    it 'offboards and uninstalls' do
-      fake_program(installer, 'uninstall.dry' => leave, 'offboard' => report(present), 'uninstall' => report(present, after: absent, changed: true))
+    it 'uninstalls, and keeps the state' do
+      fake_program(installer, 'uninstall.dry' => leave, 'uninstall' => report(present, after: absent, changed: true))
       expect(apply).to include('removed')
-      expect(calls_of(installer).map { |call| call.split(' --output').first }).to eq(['uninstall --purge --dry-run', 'offboard', 'uninstall --purge'])
+      expect(calls_of(installer).map { |call| call.split(' --output').first }).to eq(['uninstall --keep-state --dry-run', 'uninstall --keep-state'])
     end
 
-    it 'keeps the state where that is wanted' do
-      fake_program(installer, 'uninstall.dry' => leave, 'offboard' => report(present), 'uninstall' => report(present, after: absent, changed: true))
-      apply(keep_state: true)
-      expect(calls_of(installer).last).to start_with('uninstall --keep-state')
+    it 'leaves nothing where that is wanted' do
+      fake_program(installer, 'uninstall.dry' => leave, 'uninstall' => report(present, after: absent, changed: true))
+      apply(purge: true)
+      expect(calls_of(installer).last).to start_with('uninstall --purge')
     end
 
     it('is content where nothing is') { expect(apply).to be_empty }

@@ -5,6 +5,8 @@ namespace picket::install::files {
 
 inline constexpr const char* kJournal = "/var/lib/picket/install/journal.json";
 inline constexpr const char* kReceipt = "/var/lib/picket/install/receipt.json";
+/// There while the last self-test of an install failed: the next install tries it again.
+inline constexpr const char* kUnproved = "/var/lib/picket/install/unproved";
 /// Where a bundle's verified files land before anything is planned; empty between runs.
 inline constexpr const char* kIncoming = "/var/lib/picket/install/incoming";
 inline constexpr const char* kStaged = "/var/lib/picket/install/staged";

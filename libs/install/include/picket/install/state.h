@@ -19,6 +19,7 @@ struct HostState {
     bool installer_present = false;
     bool state_kept = false; ///< any of state_files() is there, with or without the package
     bool leftovers = false;  ///< any of product_files() is
+    bool unproved = false;   ///< the self-test of the last install failed
     data::Json receipt;      ///< null = none
 
     bool installed() const { return package.status == sys::PackageStatus::installed; }

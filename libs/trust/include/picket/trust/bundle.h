@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,6 +68,14 @@ Result<OpenedBundle> extract_bundle(int fd, const BundleOptions& options, int di
 
 Result<OpenedBundle> verify_bundle(const std::string& path, const BundleOptions& options);
 Result<OpenedBundle> extract_bundle(const std::string& path, const BundleOptions& options, int directory_fd);
+
+/// As verify_bundle, and those of its files that are `wanted`, in memory.
+struct BundleContents {
+    OpenedBundle bundle;
+    std::map<std::string, std::string> files;
+};
+Result<BundleContents> read_bundle(int fd, const BundleOptions& options,
+                                   const std::function<bool(const std::string&)>& wanted);
 
 inline constexpr const char* kBundleInstallerName = "picket-installer";
 

@@ -26,7 +26,7 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
   end
 
   def presence
-    return planned_steps.empty? && !state['onboarded'] ? :absent : :present if removing?
+    return planned_steps.empty? ? :absent : :present if removing?
     return :present if state['installed']
 
     state['package_status'] == 'broken' ? :broken : :absent
@@ -65,7 +65,6 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
   steps.keys.push(:remainder).each { |field| define_method("#{field}=") { |_value| apply } }
 
   def destroy
-    installer_run('offboard') if state['onboarded']
     @state = installer_run('uninstall', *uninstall_options)['after']
   end
 
@@ -151,7 +150,7 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
   end
 
   def uninstall_options
-    [resource[:keep_state] ? '--keep-state' : '--purge']
+    [resource[:purge] ? '--purge' : '--keep-state']
   end
 
   def pairs(option, values)

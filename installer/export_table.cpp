@@ -1,0 +1,114 @@
+#include "export_table.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <picket/install/real_ports.h>
+#include <picket/project/project.h>
+#include <picket/release_keys/release_keys.h>
+#include <picket/trust/onboarding.h>
+
+namespace picket::installer {
+namespace {
+
+using command_line::Option;
+using command_line::ValueKind;
+
+const Option kFolder{
+    .name = "DIR", .help = "the folder; made where it is not there", .required = true, .kind = ValueKind::path};
+const Option kOnboarding{.name = "--onboarding",
+                         .value = "FILE",
+                         .help = "the organisation's package; default: the one that DIR has already",
+                         .kind = ValueKind::path};
+const Option kBundle{.name = "--bundle",
+                     .value = "FILE",
+                     .help = "default: the newest beside this program, then in the current directory",
+                     .kind = ValueKind::path};
+
+constexpr std::string_view kAgain =
+    "Complete but for the names of the hosts: nothing is fetched. Onto files that an export did not write nothing is "
+    "written; a later export into the same folder leaves what you changed.";
+
+Result<project::Request> request_of(const command_line::Invocation& invocation) {
+    project::Request request;
+    request.folder = command_line::absolute_path(invocation.get("DIR"));
+    request.bundle = bundle_of(invocation);
+    request.onboarding = invocation.get("--onboarding");
+    request.release_keys = release_public_keys();
+    request.now = SystemClock().wall();
+    if (invocation.has("--trust-key"))
+        request.trust_key = PICKET_TRY(trust::read_key_argument(invocation.get("--trust-key")));
+    return request;
+}
+
+install::Report report_of(const command_line::Invocation& invocation, const std::string& folder,
+                          const project::Outcome& outcome) {
+    install::Report report;
+    report.verb = invocation.verb->words;
+    report.failure = outcome.failure;
+    if (outcome.failure)
+        return report;
+    const project::Written& files = outcome.files;
+    report.changed = !files.written.empty() || !files.removed.empty();
+    report.after = {{"directory", folder},      {"written", files.written},     {"kept", files.kept},
+                    {"removed", files.removed}, {"unchanged", files.unchanged}, {"next", outcome.next}};
+    report.steps.push_back({"project.write", "write the project", "done",
+                            fmt::format("{} files written, {} kept as they were changed by hand, {} removed",
+                                        files.written.size(), files.kept.size(), files.removed.size()),
+                            0});
+    return report;
+}
+
+template <project::Outcome (*Write)(const project::Request&)>
+install::Report run(const command_line::Invocation& invocation) {
+    const auto request = request_of(invocation);
+    if (!request)
+        return report_of(
+            invocation, "",
+            {.failure = install::failure_from(InstallerExit::usage, request.error()), .files = {}, .next = {}});
+    return report_of(invocation, request->folder, Write(*request));
+}
+
+} // namespace
+
+std::string bundle_of(const command_line::Invocation& invocation) {
+    if (invocation.has("--bundle"))
+        return invocation.get("--bundle");
+    std::error_code ignored;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+    return install::find_bundle({program.parent_path().string(), std::filesystem::current_path(ignored).string()});
+}
+
+const std::vector<ExportKind>& export_kinds() {
+    static const std::vector<ExportKind> kKinds{
+        {{.words = "export ansible",
+          .summary =
+              "Writes an Ansible project for this organisation: inventory, collection, playbooks, profiles, bundle.",
+          .options = {kFolder, kOnboarding, kBundle},
+          .examples = {"picket-installer export ansible fleet --onboarding acme.zip"},
+          .note = kAgain},
+         run<project::export_ansible>},
+        {{.words = "export puppet",
+          .summary =
+              "Writes an environment of a Puppet server for this organisation: module, Hiera data, site.pp, bundle.",
+          .options = {kFolder, kOnboarding, kBundle},
+          .examples = {"picket-installer export puppet environment --onboarding acme.zip"},
+          .note = kAgain},
+         run<project::export_puppet>},
+        {{.words = "export profiles",
+          .summary = "Writes the shipped profiles and their schema, to start your own from.",
+          .options = {kFolder},
+          .examples = {"picket-installer export profiles profiles"}},
+         run<project::export_profiles>},
+    };
+    return kKinds;
+}
+
+const ExportKind* find_export(std::string_view words) {
+    for (const ExportKind& kind : export_kinds())
+        if (kind.verb.words == words)
+            return &kind;
+    return nullptr;
+}
+
+} // namespace picket::installer

@@ -1,0 +1,22 @@
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include <picket/command_line/verb.h>
+#include <picket/install/session.h>
+
+namespace picket::installer {
+
+/// A verb that writes files for whoever administers hosts, and looks at no host: neither root nor lock is needed.
+struct ExportKind {
+    command_line::Verb verb;
+    install::Report (*run)(const command_line::Invocation& invocation);
+};
+const std::vector<ExportKind>& export_kinds();
+/// nullptr where it is another verb.
+const ExportKind* find_export(std::string_view words);
+
+/// The bundle that --bundle names, or the newest beside this program, or in the current directory; "" = none.
+std::string bundle_of(const command_line::Invocation& invocation);
+
+} // namespace picket::installer
