@@ -131,29 +131,7 @@ inline let_go(number) {
     fi
 }
 
-inline answer_all(which) {
-    n = 0;
-    do
-    :: n < NUMBERS ->
-        if
-        :: waits_for[n] == which ->
-#ifdef BUG_FORGOTTEN
-            waits_for[n] = NONE
-#else
-            answer_and_close(n)
-#endif
-        :: else
-        fi;
-        n++
-    :: else -> break
-    od;
-    if
-    :: kept[which] != NONE -> n = kept[which]; kept[which] = NONE; close_number(n)
-    :: else
-    fi;
-    scan_is[which] = idle
-}
-
+/* Everybody who waits for the file is answered; how, does not matter here. */
 inline conclude(which) {
     n = 0;
     do
@@ -171,14 +149,19 @@ inline worker_gone(worker, which) {
     atomic { judges[worker] = NONE; generation[worker]++; tries[which]++ };
     if
     :: tries[which] < TRIES -> scan_is[which] = queued
-    :: else -> answer_all(which) /* by the failure policy */
+    :: else ->
+#ifdef BUG_FORGOTTEN
+        atomic { waits_for[0] = NONE; waits_for[1] = NONE };
+#endif
+        conclude(which) /* by the failure policy */
     fi
 }
 
 inline read_event() {
     atomic {
         if
-        :: queue?opener ->
+        :: nempty(queue) ->
+            queue?opener;
             n = 0;
             do
             :: n < NUMBERS && number_is[n] != FREE -> n++
@@ -208,7 +191,8 @@ inline hear_engine() {
     atomic {
         worker = NONE;
         if
-        :: to_gate?what, worker, turn ->
+        :: nempty(to_gate) ->
+            to_gate?what, worker, turn;
             if
             :: turn != generation[worker] || judges[worker] == NONE -> worker = NONE /* of one that was killed */
             :: else -> file = judges[worker]
@@ -246,7 +230,6 @@ inline dispatch() {
 
 /* The deadlines, and the worker that is longest past its welcome. */
 inline tick() {
-    overdue = false;
     m = 0;
     do
     :: m < NUMBERS ->
@@ -270,18 +253,19 @@ inline tick() {
     od
 }
 
-#define NOTHING_TO_DO (empty(queue) && empty(to_gate) && waits_for[0] == NONE && waits_for[1] == NONE && judges[0] == NONE && judges[WORKERS - 1] == NONE)
+#define SOMETHING_TO_DO (nempty(queue) || nempty(to_gate) || waits_for[0] != NONE || waits_for[1] != NONE || \
+                         judges[0] != NONE || judges[WORKERS - 1] != NONE)
 
 active proctype Gate() provided (gate_lives && !gate_stopped) {
     byte n, m, opener, file, worker, turn;
     mtype what;
-    bool keep, overdue;
+    bool keep;
 #ifdef BUG_INHERITED
     group_holders++; /* an engine process got a copy, and outlives the gate */
 #endif
 end:
     do
-    :: !NOTHING_TO_DO ->
+    :: SOMETHING_TO_DO ->
         read_event();
         hear_engine();
         dispatch();
