@@ -100,7 +100,7 @@ class World:
             self._mount(self.base, "mode=755")
             self.root = self._directory("root", 0o755)
             self.run = self._directory("run", 0o755)
-            self.engine_tmp = self._directory("engine-tmp", 0o700)
+            self.engine_tmp = self.engine_directory()
             os.chown(self.engine_tmp, ENGINE_UID, ENGINE_UID)
             self.watched = self._directory("watched", 0o1777)
             self._mount(self.watched, "mode=1777")
@@ -114,6 +114,13 @@ class World:
         except BaseException:
             self.close()
             raise
+
+    def engine_directory(self):
+        return self._directory("engine-tmp", 0o700)
+
+    def watch_arguments(self):
+        """What picketd is told of what it is to watch."""
+        return ("--only-mount", self.watched, *self.extra_mount)
 
     def _directory(self, name, mode):
         path = os.path.join(self.base, name)
@@ -184,7 +191,7 @@ class World:
             if os.path.exists(self.socket_path(name)):
                 os.unlink(self.socket_path(name))
         self.spawn("gate", "picketd", "--root", self.root, "--run-directory", self.run, "--engine-user", str(ENGINE_UID),
-                   "--only-mount", self.watched, *self.extra_mount)
+                   *self.watch_arguments())
         wait_for(lambda: os.path.exists(self.socket_path("control")), "the control socket\n" + self.log("gate"))
 
     def start_engine(self, workers=2):

@@ -1,0 +1,119 @@
+"""What is written again and again while others open it: no opener gets malware that was there before it came."""
+
+import errno
+import mmap
+import os
+import random
+import struct
+import time
+
+from case import CLEAN, open_errno
+from picket_world import eicar
+
+
+def put(path, content):
+    """Into the same inode. A file that is malicious opens for nobody, not for writing either; emptied by name it does."""
+    if content == CLEAN and os.path.exists(path):
+        os.truncate(path, 0)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.write(fd, content)
+    os.close(fd)
+
+
+def put_by_name(path, content):
+    put(path + ".new", content)
+    os.rename(path + ".new", path)
+
+
+def rewrites(folder, rounds=200):
+    """Same file, same size, at once: [what went wrong]."""
+    path = os.path.join(folder, "rewritten")
+    wrong = []
+    for number in range(rounds):
+        for content, wanted in ((CLEAN, 0), (eicar(), errno.EPERM)):
+            put(path, content)
+            got = open_errno(path)
+            if got != wanted:
+                wrong.append(f"round {number} of {folder}: {'malware' if wanted else 'a clean file'} was answered with {got}")
+    os.unlink(path)
+    return wrong
+
+
+class Board:
+    """Shared by all: for each file how often it was changed. Odd: somebody is at it. Bit 1: malware lies there."""
+
+    def __init__(self, files):
+        self.memory = mmap.mmap(-1, 8 * files + 8 * 3)
+        self.files = files
+
+    def get(self, number):
+        return struct.unpack_from("Q", self.memory, 8 * number)[0]
+
+    def add(self, number, by=1):
+        struct.pack_into("Q", self.memory, 8 * number, self.get(number) + by)
+
+
+def write_for(board, number, path, end):
+    """Writes its file in place, or brings another by its name, by turns."""
+    while time.monotonic() < end:
+        bad = board.get(number) & 2 == 0
+        content = eicar() if bad else CLEAN
+        board.add(number)
+        random.choice((put, put_by_name))(path, content)
+        board.add(number)
+        time.sleep(random.random() * 0.02)
+
+
+def read_for(board, paths, end, result):
+    opens = misses = refusals = 0
+    while time.monotonic() < end:
+        number = random.randrange(len(paths))
+        before = board.get(number)
+        try:
+            with open(paths[number], "rb", buffering=0) as file:
+                content = file.read()
+        except PermissionError:
+            content = None
+        except FileNotFoundError:
+            continue
+        opens += 1
+        if before & 1 or board.get(number) != before:
+            continue  # it was changed meanwhile: either answer is right
+        misses += content == eicar()
+        refusals += content is None and not before & 2
+    os.write(result, struct.pack("QQQ", opens, misses, refusals))
+
+
+def crowd(folders, seconds, writers=50, readers=50):
+    """(opens, malware that was let through, clean files that were refused)"""
+    paths = [os.path.join(folders[number % len(folders)], f"crowd-{number}") for number in range(writers)]
+    board = Board(writers)
+    for path in paths:
+        with open(path, "wb", buffering=0) as file:
+            file.write(CLEAN)
+    reading, writing = os.pipe()
+    end = time.monotonic() + seconds
+    children = [spawn(lambda n=n: write_for(board, n, paths[n], end)) for n in range(writers)]
+    children += [spawn(lambda: read_for(board, paths, end, writing)) for _ in range(readers)]
+    os.close(writing)
+    failed = sum(os.waitpid(pid, 0)[1] != 0 for pid in children)
+    totals = [0, 0, 0]
+    with open(reading, "rb") as file:
+        for values in struct.iter_unpack("QQQ", file.read()):
+            totals = [a + b for a, b in zip(totals, values)]
+    if failed:
+        raise AssertionError(f"{failed} of the writers and readers failed")
+    return tuple(totals)
+
+
+def spawn(work):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            random.seed(os.getpid())
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
