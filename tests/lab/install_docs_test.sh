@@ -20,6 +20,8 @@ follow() {
   local line count=0
   while IFS= read -r line; do
     count=$((count + 1))
+    # A mount that a starting service makes for a moment is no lasting issue.
+    [ "$line" != "picket health" ] || wait_until 60 in_host picket health
     check_code 0 "$1: $line" in_host sh -c "cd /root; $line" </dev/null
   done < <(commands "$2")
   check "$1: there are commands below '$2'" test "$count" -gt 0
