@@ -19,7 +19,6 @@ void add(Plan& plan, std::string id, std::string title, Json parameters, bool ch
     plan.journal.steps.push_back(std::move(entry));
 }
 
-/// Those of `changes` that differ from the state become one step.
 void add_files(Plan& plan, const HostState& state, const std::string& id, const std::string& title,
                const std::vector<FileChange>& changes) {
     Json entries = Json::array();
