@@ -7,28 +7,18 @@
 #include <picket/install/files.h>
 #include <picket/model/paths.h>
 
+#include "plan_parts.h"
+
 namespace picket::install {
-namespace {
 
 using data::Json;
 
-constexpr mode_t kSecret = 0600;
-constexpr mode_t kPublic = 0644;
-
-std::string managed(const std::string& name) {
-    return fmt::format("{}/{}", paths::kManagedDirectory, name);
-}
-std::string staged_directory(const std::string& version) {
-    return fmt::format("{}/{}", files::kStaged, version);
-}
-
-void add(Plan& plan, std::string id, std::string title, Json parameters, bool changes = true) {
+void add(Plan& plan, std::string id, std::string title, Json parameters, bool changes) {
     JournalStep entry;
     entry.step = Step{std::move(id), std::move(title), std::move(parameters), changes};
     plan.journal.steps.push_back(std::move(entry));
 }
 
-/// Those of `changes` that differ from the state become one step.
 void add_files(Plan& plan, const HostState& state, const std::string& id, const std::string& title,
                const std::vector<FileChange>& changes) {
     Json entries = Json::array();
@@ -49,6 +39,18 @@ void add_files(Plan& plan, const HostState& state, const std::string& id, const 
     }
     if (!entries.empty())
         add(plan, id, title, {{"files", entries}});
+}
+
+namespace {
+
+constexpr mode_t kSecret = 0600;
+constexpr mode_t kPublic = 0644;
+
+std::string managed(const std::string& name) {
+    return fmt::format("{}/{}", paths::kManagedDirectory, name);
+}
+std::string staged_directory(const std::string& version) {
+    return fmt::format("{}/{}", files::kStaged, version);
 }
 
 std::vector<FileChange> identity_files(const OnboardingMaterial& onboarding) {
@@ -123,76 +125,6 @@ void add_configuration(Plan& plan, const HostState& state, const Wishes& wishes)
                   identity_files(*wishes.onboarding));
     add_files(plan, state, "profiles.write", "write the managed profiles", profile_files(state, wishes));
     add_files(plan, state, "tags.write", "write the tags", tag_files(state, wishes));
-}
-
-/// What the package brought is what a bundle would have brought beside it.
-std::string packaged_definitions(const RepositoryMaterial& repository) {
-    return fmt::format("package-{}", repository.version);
-}
-
-/// On a host that never had such files their folders may be missing; those that are made go with them.
-void add_folders_of(Plan& plan, const std::vector<FileChange>& changes) {
-    std::vector<std::string> folders;
-    for (const FileChange& change : changes)
-        for (auto slash = change.path.find('/', 1); slash != std::string::npos;
-             slash = change.path.find('/', slash + 1))
-            if (change.content)
-                folders.push_back(change.path.substr(0, slash));
-    std::sort(folders.begin(), folders.end());
-    folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
-    add(plan, "directories.prepare", "prepare the repository's directories", {{"directories", folders}}, false);
-}
-
-/// Those of the last run that the publisher has given up.
-Json former_keys(const HostState& state, const TrustedRepository& source) {
-    Json former = Json::array();
-    for (const std::string& key : data::strings_of(data::member(data::member(state.receipt, "repository"), "keys")))
-        if (std::find(source.fingerprints.begin(), source.fingerprints.end(), key) == source.fingerprints.end())
-            former.push_back(key);
-    return former;
-}
-
-void add_repository(Plan& plan, const HostState& state, const Wishes& wishes, sys::RepositoryKind kind) {
-    const TrustedRepository& source = wishes.repository->source;
-    std::vector<FileChange> changes;
-    Json keys = Json::array();
-    for (const std::string& path : sys::repository_file_names(kind))
-        changes.push_back({path, std::nullopt, kPublic});
-    for (const sys::RepositoryFile& file : sys::repository_files(kind, source.repository)) {
-        for (FileChange& change : changes)
-            if (change.path == file.path)
-                change.content = file.content;
-        if (kind != sys::RepositoryKind::apt && !file.path.ends_with(".repo"))
-            keys.push_back(file.path);
-    }
-    add_folders_of(plan, changes);
-    const std::size_t before = plan.journal.steps.size();
-    add_files(plan, state, "repository.configure", "set up the repository " + source.repository.url, changes);
-    if (plan.journal.steps.size() > before && !keys.empty())
-        add(plan, "repository.trust", "give its keys to rpm",
-            {{"keys", source.fingerprints}, {"files", keys}, {"former_keys", former_keys(state, source)}});
-}
-
-void add_repository_package(Plan& plan, const HostState& state, const Wishes& wishes) {
-    const RepositoryMaterial& repository = *wishes.repository;
-    add(plan, "package_manager.wait", "wait for the package manager", {{"timeout_ms", wishes.lock_timeout.count()}},
-        false);
-    add(plan, "package.install",
-        fmt::format("install the package {} {} from the repository", files::kPackageName, repository.version),
-        {{"package", files::kPackageName},
-         {"version", repository.version},
-         {"manager", state.package_system},
-         {"repository", repository.source.repository.url},
-         {"mend", wishes.repair},
-         {"state_kept", state.state_kept}});
-}
-
-void add_repository_definitions(Plan& plan, const HostState& state, const Wishes& wishes) {
-    if (!state.definitions.empty())
-        return;
-    const std::string name = packaged_definitions(*wishes.repository);
-    add(plan, "definitions.install", fmt::format("install the definitions {}", name),
-        {{"name", name}, {"previous", state.definitions}, {"directory", files::kPackagedDefinitions}});
 }
 
 void add_package(Plan& plan, const HostState& state, const Wishes& wishes) {
@@ -282,7 +214,7 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
     const bool copy_installer = !state.installer_present && wishes.bundle && !wishes.bundle->installer_file.empty();
     add_directories(plan);
     if (from_repository)
-        add_repository(plan, state, wishes, wishes.repository_kind);
+        add_repository(plan, state, wishes);
     else if (new_package || definitions || copy_installer)
         add(plan, "bundle.stage", fmt::format("stage the bundle {}", wishes.bundle->version),
             {{"version", wishes.bundle->version},
@@ -350,9 +282,7 @@ Plan plan_uninstall(const HostState& state, UninstallMode mode, Milliseconds loc
         add(plan, "package.remove", fmt::format("{} the package {}", purge ? "purge" : "remove", files::kPackageName),
             {{"package", files::kPackageName}, {"purge", purge}});
     }
-    if (const Json& repository = data::member(state.receipt, "repository"); repository.is_object())
-        add(plan, "repository.remove", "forget the repository " + data::string_or(repository, "url", ""),
-            {{"files", data::member(repository, "files")}, {"keys", data::member(repository, "keys")}});
+    add_repository_removal(plan, state);
     plan.journal.verify_from = plan.journal.steps.size();
     if (state.installer_present || !state.receipt.is_null() || has_package)
         add(plan, "leftovers.remove", "remove what the installer itself put there",

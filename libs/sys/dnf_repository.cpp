@@ -35,6 +35,8 @@ constexpr std::array kPhrases{
     Phrase{"hecksum doesn't match", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"hecksum error", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"does not match its checksum", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"Inconsistent server data", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"aximum file size exceeded", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"certificate", ErrorCode::internal, "the server's certificate is not trusted"},
     Phrase{"404", ErrorCode::not_found, "there is no repository, or it misses a file"},
     Phrase{"nothing provides", ErrorCode::not_found, "packages that it depends on cannot be installed"},

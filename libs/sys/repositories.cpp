@@ -93,7 +93,12 @@ Error repository_error(std::string_view program, const RunOutcome& outcome, std:
                 if (line.find(phrase.text) != std::string_view::npos)
                     return Error(phrase.code, fmt::format("{} ({}: {})", phrase.meaning, program,
                                                           escape_for_display(trim(line).substr(0, kLongestQuote))));
-    return Error(ErrorCode::internal, fmt::format("{}: {}", program, reason_of(outcome)));
+    // What it gave up for comes last, behind much that is no trouble.
+    std::string last;
+    for (const std::string_view line : split(outcome.error_output, '\n'))
+        if (line.starts_with("Error") || line.starts_with("E:") || line.find("rror: ") != std::string_view::npos)
+            last = escape_for_display(trim(line).substr(0, kLongestQuote));
+    return Error(ErrorCode::internal, fmt::format("{}: {}", program, last.empty() ? reason_of(outcome) : last));
 }
 
 RunOptions quiet_run(Milliseconds timeout) {

@@ -96,7 +96,7 @@ installer() { in_host env -C /root /root/picket-installer "$@"; }
 install() { installer install --onboarding /root/acme.zip --from-repo "$url" "$@"; }
 # what an installation leaves: files of ours, packages, keys
 left() {
-  in_host sh -c 'ls -d /etc/picket /var/lib/picket /usr/bin/picket /usr/share/keyrings/picket* /etc/apt/sources.list.d/picket* /etc/yum.repos.d/picket* \
+  in_host sh -c 'ls -d /etc/picket /var/lib/picket /usr/bin/picket /usr/share/keyrings/picket* /etc/apt/sources.list.d/picket* /etc/yum.repos.d/picket* /etc/zypp/repos.d/picket* \
     /etc/pki/rpm-gpg/RPM-GPG-KEY-picket* /run/picket-installer.[A-Za-z]* 2>/dev/null | grep -v lock; dpkg-query -W -f "\${db:Status-Status}\n" picket 2>/dev/null; rpm -qa "gpg-pubkey*" "picket*" 2>/dev/null'
 }
 # refused CODE REPOSITORY REASON [OPTION…]
@@ -202,4 +202,27 @@ check_code 0 "dnf: another install" install --output json
 check_contains "dnf: brings the keys that come" "$OUTPUT" '"id":"repository.trust"'
 check_code 0 "dnf: purge" in_host picket-installer uninstall --purge
 check_equal "dnf: leaves nothing" "$(left)" "$before"
+
+# --- zypper, on the same host with SLES's name
+
+if ! command -v zypper >/dev/null; then
+  echo "part of the test left out: zypper is not installed"
+  exit "$ASSERT_FAILED"
+fi
+KIND=zypper
+in_host sh -c 'printf "NAME=\"SLES\"\nVERSION=\"15-SP5\"\nVERSION_ID=\"15.5\"\nPRETTY_NAME=\"SUSE Linux Enterprise Server 15 SP5\"\nID=\"sles\"\nID_LIKE=\"suse\"\n" >/etc/os-release
+  rm -rf /etc/redhat-release /etc/zypp/repos.d /var/cache/zypp'
+before=$(left)
+refused 28 tampered-index "its index was changed after it was signed"
+refused 28 expired "its index has expired"
+refused 28 wrong-key "signed by a key that is not trusted"
+refused 28 tampered-package "a file is not the one that the signed index names"
+serve good
+check_code 0 "zypper: install succeeds" install --output json
+check_contains "zypper: by zypper" "$OUTPUT" '"detail":"zypper '
+check "zypper: it protects" in_host picket-installer selftest
+check_code 0 "zypper: a second time" install --output json
+check_contains "zypper: changes nothing" "$OUTPUT" '"changed":false'
+check_code 0 "zypper: purge" in_host picket-installer uninstall --purge
+check_equal "zypper: leaves nothing" "$(left)" "$before"
 exit "$ASSERT_FAILED"

@@ -1,0 +1,19 @@
+#pragma once
+#include <picket/install/plan.h>
+
+/// Private to libs/install: what plan.cpp and plan_repository.cpp share.
+namespace picket::install {
+
+void add(Plan& plan, std::string id, std::string title, data::Json parameters, bool changes = true);
+/// Those of `changes` that differ from the state become one step.
+void add_files(Plan& plan, const HostState& state, const std::string& id, const std::string& title,
+               const std::vector<FileChange>& changes);
+
+// Of an installation whose wishes name a repository.
+void add_repository(Plan& plan, const HostState& state, const Wishes& wishes);
+void add_repository_package(Plan& plan, const HostState& state, const Wishes& wishes);
+void add_repository_definitions(Plan& plan, const HostState& state, const Wishes& wishes);
+/// Of a removal, where an installation set one up.
+void add_repository_removal(Plan& plan, const HostState& state);
+
+} // namespace picket::install
