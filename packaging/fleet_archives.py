@@ -33,13 +33,25 @@ def read_tree(top, names):
     return files
 
 
+def folders_of(files):
+    folders = set()
+    for name in files:
+        while (name := os.path.dirname(name)):
+            folders.add(name)
+    return folders
+
+
 def write_archive(path, files, prefix=""):
-    """Regular files only, in the order of their names."""
+    """In the order of their names; each folder before what is in it."""
     time = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
     with open(path, "wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=time) as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for name in sorted(files):
+            for name in sorted(set(files) | folders_of(files)):
                 entry = tarfile.TarInfo(prefix + name)
+                if name not in files:
+                    entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, 0o755, time
+                    archive.addfile(entry)
+                    continue
                 entry.size, entry.mtime = len(files[name]), time
                 entry.mode = 0o755 if files[name].startswith(b"#!") else 0o644
                 archive.addfile(entry, io.BytesIO(files[name]))

@@ -15,6 +15,12 @@ std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& inpu
     return input ? input->failure : std::nullopt;
 }
 
+/// A full disk is no word about the bundle, whose check has an exit code of its own.
+std::optional<Failure> no_room_for(const std::optional<CheckRequest::Input>& input) {
+    auto failure = failure_of(input);
+    return failure && failure->exit == InstallerExit::requirement_not_met ? failure : std::nullopt;
+}
+
 } // namespace
 
 Failure not_installed_failure() {
@@ -160,8 +166,8 @@ Session::Refusal Session::install(const Request& request, Report& report) {
         answer = ports_.host.check(checks);
     }
     // --accept may waive a check, but not bring what could not be opened.
-    for (const auto& failure : {answer.failure, failure_of(checks.bundle), failure_of(checks.onboarding),
-                                requirements_of_install(request, wishes)})
+    for (const auto& failure : {no_room_for(checks.bundle), answer.failure, failure_of(checks.bundle),
+                                failure_of(checks.onboarding), requirements_of_install(request, wishes)})
         if (failure)
             return failure;
     return carry_out(request, plan_install(state_, wishes), report);

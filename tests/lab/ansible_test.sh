@@ -203,6 +203,14 @@ check_contains "with where, what and what was meant" "$(said)" 'enforcementLevel
 check_contains "and the exit code" "$(said)" 'exit code 41'
 check_equal "and nothing is changed" "$(on one picket health --field enforcement_level)" real_time
 
+# --- a wrong become password
+
+on one sh -ec 'useradd --create-home --shell /bin/sh admin && mkdir -m 700 ~admin/.ssh && cp /root/.ssh/authorized_keys ~admin/.ssh && chown -R admin: ~admin/.ssh'
+check_code 2 "a wrong become password" play picket.endpoint.site -l one -e "$stricter" \
+  -e '{"ansible_user": "admin", "ansible_become_method": "su", "ansible_become_password": "not this"}'
+check_equal "is told once" "$(count 'Incorrect su password')" 1
+check_contains "with the fix" "$(said)" '--ask-become-pass'
+
 # --- drift
 
 on one sh -c 'picket tag set --name role --value other >/dev/null && rm /etc/picket/managed.d/50-ansible.json && systemctl stop picketd'

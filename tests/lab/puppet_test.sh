@@ -106,7 +106,7 @@ in_host sh -c 'printf "\npicket::ensure: absent\n" >>"$0"' "$environment/data/co
 apply 2 "with ensure absent Picket goes"
 check_equal "and what it knew stays, as with Ansible" \
   "$(in_host sh -c 'ls /usr/sbin/picketd /etc/picket/onboarding.json /etc/picket/managed.d/50-puppet.json 2>/dev/null' | xargs)" \
-  "/etc/picket/onboarding.json /etc/picket/managed.d/50-puppet.json"
+  "/etc/picket/managed.d/50-puppet.json /etc/picket/onboarding.json"
 apply 0 "the next run changes nothing"
 in_host sed -i /ensure/d "$environment/data/common.yaml"
 apply 2 "it comes back as what it was"

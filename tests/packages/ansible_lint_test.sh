@@ -14,8 +14,14 @@ trap 'rm -rf -- "${scratch:?}"' EXIT
 export HOME=$scratch ANSIBLE_COLLECTIONS_PATH=$scratch ANSIBLE_NOCOLOR=1
 collection=$scratch/ansible_collections/picket/endpoint
 
-check "the collection is built" ansible-galaxy collection build "$top/ansible" --output-path "$scratch"
-check "and installed, offline" ansible-galaxy collection install "$scratch"/picket-endpoint-*.tar.gz -p "$scratch" --offline
+# What the bundle holds: made by ansible-galaxy, and the same bytes each time.
+check "both archives are made" python3 "$top/packaging/fleet_archives.py" "$top" "$scratch"
+mkdir "$scratch/again"
+check "and once more" python3 "$top/packaging/fleet_archives.py" "$top" "$scratch/again"
+for archive in "$scratch"/*.tar.gz; do
+  check "${archive##*/} is the same bytes" cmp "$archive" "$scratch/again/${archive##*/}"
+done
+check "the collection is installed, offline" ansible-galaxy collection install "$scratch"/picket-endpoint-*.tar.gz -p "$scratch" --offline
 cp "$top"/ansible/{.yamllint,galaxy.yml} "$collection"
 git -C "$collection" init -q # ansible-lint looks for the root of a repository
 cd "$collection" || exit 1

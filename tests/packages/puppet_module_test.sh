@@ -35,6 +35,11 @@ END
 }
 check_equal "metadata.json names the releases that the installer knows" "$(systems_differ)" ""
 
+check "the archive is made" python3 ../packaging/fleet_archives.py .. "$scratch"
+check "Puppet installs it, without a network" \
+  puppet module install --ignore-dependencies --force --target-dir "$scratch/modules" "$scratch"/picket-picket-*.tar.gz
+check "as the module that it is" diff -r manifests "$scratch/modules/picket/manifests"
+
 if puppet strings --version >/dev/null 2>&1; then
   cp -r . "$scratch/picket"
   (cd "$scratch/picket" && rm REFERENCE.md && puppet strings generate --format markdown --out REFERENCE.md) >"$scratch/said" 2>&1

@@ -7,6 +7,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import os
+import re
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.text.converters import to_native
@@ -18,6 +19,8 @@ from ansible_collections.picket.endpoint.plugins.plugin_utils.controller_profile
 MODULE = 'picket.endpoint.picket_agent'
 # An installer, an onboarding package, a bundle may be found missing one after the other.
 ROUNDS = 4
+# What Ansible says where it could not become root: sudo's, su's and others' words.
+WRONG_PASSWORD = re.compile(r'(incorrect|missing) \S+ password|password is required', re.I)
 
 
 class ActionModule(ActionBase):
@@ -41,7 +44,7 @@ class ActionModule(ActionBase):
 
     def _rounds(self, arguments, local, task_vars):
         for unused in range(ROUNDS):
-            answer = self._execute_module(MODULE, module_args=arguments, task_vars=task_vars)
+            answer = self._asked(arguments, task_vars)
             missing = answer.pop('missing', None)
             if not missing:
                 return answer
@@ -50,6 +53,20 @@ class ActionModule(ActionBase):
                     raise AnsibleActionFail(self._wanted(kind))
                 arguments['_files'][kind]['path'] = self._take(local[kind], arguments['_files'][kind]['name'])
         raise AnsibleActionFail('the host still misses %s after they were copied' % ', '.join(missing))
+
+    def _asked(self, arguments, task_vars):
+        try:
+            answer = self._execute_module(MODULE, module_args=arguments, task_vars=task_vars)
+        except AnsibleError as error:
+            reason = to_native(error)
+        else:
+            reason = to_native(answer.get('msg') or '') if answer.get('failed') else ''
+        if WRONG_PASSWORD.search(reason):
+            raise AnsibleActionFail('%s. Give the right one with --ask-become-pass, or as ansible_become_password in a '
+                                    'vault. [exit code 3, not_root]' % reason.strip().splitlines()[0].rstrip('.'))
+        if not answer:
+            raise AnsibleActionFail(reason)
+        return answer
 
     def _wanted(self, kind):
         if kind == 'onboarding':
