@@ -296,7 +296,7 @@ in_the_middle() { on one test -e /var/lib/picket/install/journal.json; }
 controller=$!
 check "a run is in the middle" wait_until 60 in_the_middle
 kill -KILL -- "-$controller"
-on one sh -c 'for program in /proc/[0-9]*/exe; do case $(readlink "$program") in *picket-installer*) program=${program%/exe} kill -9 "${program#/proc/}" ;; esac; done'
+on one sh -c 'for program in /proc/[0-9]*/exe; do case $(readlink "$program") in *picket-installer*) pid=${program#/proc/}; kill -9 "${pid%/exe}" ;; esac; done'
 check "the next run finishes it" plays picket.endpoint.site -l one -e "$profile"
 check "and the host is protected" on one picket selftest
 
