@@ -32,7 +32,7 @@ class GateLoop {
   public:
     using Task = std::function<void(gate::Gate&, EngineLink&)>;
     struct Options {
-        std::optional<watch::FanotifyGroup> group; ///< none: scans only
+        std::optional<watch::FanotifyGroup> group;         ///< none: scans only
         std::optional<watch::FanotifyGroup> stacked_group; ///< for overlays: there where `group` is
         std::optional<watch::FanotifyGroup> remote_group;  ///< for FUSE and networks: likewise
         UniqueFd engine_listening;
