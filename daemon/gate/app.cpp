@@ -56,6 +56,7 @@ struct App::Parts {
     UniqueFd signals;
     std::optional<sys::Root> root;
     std::unique_ptr<store::Store> store;
+    std::string store_path;
     std::unique_ptr<EventLog> events;
     GateFacts facts;
     Conflicts conflicts;
@@ -68,6 +69,8 @@ struct App::Parts {
     std::unique_ptr<profile::Watcher> profile_watcher;
     std::optional<watch::MountScout> scout;
     std::optional<watch::FanotifyGroup> group;
+    std::optional<watch::FanotifyGroup> stacked_group;
+    std::optional<watch::FanotifyGroup> remote_group;
     OutcomeQueue outcomes;
     std::unique_ptr<GateLoop> gate;
     std::unique_ptr<Allowances> allowances;
@@ -173,12 +176,14 @@ Result<void> App::open_root() {
 /// A disk that is full or broken takes the records, never the protection.
 Result<void> App::open_store() {
     const std::string path = parts_->root->label() + paths::kStateDatabase;
+    parts_->store_path = path;
     auto opened = store::Store::open(path);
     if (!opened) {
         log(LogLevel::error, fmt::format("{}: {}; records go to {} until the next start", path,
                                          opened.error().message(), options_.run_directory));
         parts_->facts.store_fallback = opened.error().message();
-        opened = store::Store::open(options_.run_directory + "/state.db");
+        parts_->store_path = options_.run_directory + "/state.db";
+        opened = store::Store::open(parts_->store_path);
     }
     parts_->store = PICKET_TRY(std::move(opened));
     parts_->facts.store_recovered = parts_->store->recovered_from_corruption();
@@ -235,6 +240,11 @@ Result<void> App::open_group() {
         log(LogLevel::error, "no real-time protection: " + group.error().message());
         return {};
     }
+    for (auto* const other : {&parts_->stacked_group, &parts_->remote_group})
+        if (auto created = watch::FanotifyGroup::create(); created)
+            other->emplace(std::move(*created));
+        else
+            log(LogLevel::error, "overlays and servers' files are read as the others: " + created.error().message());
     parts_->group.emplace(std::move(*group));
     parts_->facts.available = true;
     return {};
@@ -242,7 +252,13 @@ Result<void> App::open_group() {
 
 Result<void> App::start_gate() {
     GateLoop::Options options;
+    for (auto* const group : {&parts_->group, &parts_->stacked_group, &parts_->remote_group})
+        for (const char* const part : {"", "-wal", "-shm"})
+            if (*group)
+                (*group)->never_ask(parts_->store_path + part);
     options.group = std::move(parts_->group);
+    options.stacked_group = std::move(parts_->stacked_group);
+    options.remote_group = std::move(parts_->remote_group);
     options.engine_listening =
         PICKET_TRY(ipc::listen_at(socket_path(paths::kEngineSocket), 0666)); // who connects is checked
     const auto engine = sandbox::find_identity(options_.engine_user);
@@ -518,7 +534,7 @@ void App::tear_down() {
     if (p.definitions_keeper)
         p.definitions_keeper->stop();
     if (p.gate && p.gate->group() != nullptr)
-        (void)p.gate->group()->flush(p.facts.tier.scope); // no new event: then the last held ones are answered
+        (void)p.gate->flush_marks(p.facts.tier.scope); // no new event: then the last held ones are answered
     if (p.gate)
         p.gate->stop();
     if (p.vault)

@@ -1,10 +1,12 @@
 #include "gate_loop.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include <unordered_map>
 
 #include <picket/ipc/seqpacket.h>
 #include <picket/watch/heartbeat.h>
@@ -18,6 +20,7 @@ constexpr Milliseconds kTurnAtLeastEvery{250};
 constexpr Milliseconds kTickEvery{100};
 constexpr Milliseconds kPublishEvery{20};
 constexpr Milliseconds kBeatEvery{250};
+constexpr Milliseconds kReadAtMost{3'000};
 constexpr int kReadsPerTurn = 8; ///< then the engine's answers have their turn
 
 } // namespace
@@ -26,8 +29,13 @@ constexpr int kReadsPerTurn = 8; ///< then the engine's answers have their turn
 class GateLoop::Answerer final : public gate::Responder, public gate::IgnoreMarks {
   public:
     explicit Answerer(std::optional<watch::FanotifyGroup>& group) : group_(group) {}
+    /// The event came by another group than the first.
+    void note_group(int event_fd, watch::FanotifyGroup& group) { others_[event_fd] = &group; }
+    void forget_others() { others_.clear(); }
     void respond(int event_fd, Decision decision) override {
-        if (group_)
+        if (const auto other = others_.extract(event_fd); other)
+            (void)other.mapped()->respond(event_fd, decision);
+        else if (group_)
             (void)group_->respond(event_fd, decision);
     }
     bool ignore(int fd) override { return group_ && group_->ignore(fd); }
@@ -43,6 +51,7 @@ class GateLoop::Answerer final : public gate::Responder, public gate::IgnoreMark
 
   private:
     std::optional<watch::FanotifyGroup>& group_;
+    std::unordered_map<int, watch::FanotifyGroup*> others_; ///< of events that are not answered yet
 };
 
 GateLoop::GateLoop(Options options, OutcomeQueue& outcomes, const Clock& clock)
@@ -57,6 +66,13 @@ GateLoop::GateLoop(Options options, OutcomeQueue& outcomes, const Clock& clock)
     watch_fd(engine_.listening_fd(), true);
     if (group_)
         watch_fd(group_->fd(), true);
+    if (options.stacked_group)
+        stacked_ = std::make_unique<GroupReader>(std::move(*options.stacked_group), clock);
+    if (options.remote_group)
+        remote_ = std::make_unique<GroupReader>(std::move(*options.remote_group), clock);
+    for (GroupReader* const reader : {stacked_.get(), remote_.get()})
+        if (reader != nullptr)
+            watch_fd(reader->fd(), true);
     events_.reserve(256);
 }
 
@@ -73,15 +89,24 @@ void GateLoop::watch_fd(int fd, bool on) {
 
 void GateLoop::start() {
     turned_at_ms_ = std::chrono::duration_cast<Milliseconds>(clock_.monotonic().time_since_epoch()).count();
+    for (GroupReader* const reader : {stacked_.get(), remote_.get()})
+        if (reader != nullptr)
+            reader->start();
     thread_ = std::thread([this] { run(); });
 }
 
 void GateLoop::stop() {
     if (!thread_.joinable())
         return;
+    for (GroupReader* const reader : {remote_.get(), stacked_.get()})
+        if (reader != nullptr)
+            reader->stop(); // while the loop still answers what they may wait for
     stopping_ = true;
     post([](gate::Gate&, EngineLink&) {});
     thread_.join();
+    answerer_->forget_others();
+    remote_.reset();
+    stacked_.reset();
     group_.reset(); // the kernel lets go of whatever was still queued
 }
 
@@ -102,6 +127,10 @@ void GateLoop::turn() {
         const int fd = ready[static_cast<std::size_t>(i)].data.fd;
         if (group_ && fd == group_->fd())
             kernel_ready = true;
+        else if (stacked_ && fd == stacked_->fd())
+            take_from(*stacked_);
+        else if (remote_ && fd == remote_->fd())
+            take_from(*remote_);
         else if (fd == tasks_.fd())
             run_tasks();
         else if (fd == engine_.listening_fd())
@@ -137,6 +166,48 @@ void GateLoop::read_kernel() {
     }
 }
 
+void GateLoop::take_from(GroupReader& reader) {
+    for (watch::KernelEvent& event : reader.take()) {
+        if (event.kind == watch::EventKind::open_permission || event.kind == watch::EventKind::exec_permission)
+            answerer_->note_group(event.file.get(), reader.group());
+        watch::FileFacts facts;
+        if (&reader == remote_.get() && inspector_.facts(event.file.get(), facts))
+            inspector_.know(facts.key.device, watch::FilesystemKind::opaque); // its server may wait for us by now
+        gate_.on_event(std::move(event));
+    }
+}
+
+/// A server that does not answer holds the readers of its like: no longer than an open may wait.
+bool GateLoop::readers_turn() const {
+    for (const GroupReader* const reader : {stacked_.get(), remote_.get()})
+        if (reader != nullptr && reader->reading_for() > kReadAtMost)
+            return false;
+    return true;
+}
+
+watch::FanotifyGroup* GateLoop::group_for(std::string_view filesystem_type) {
+    constexpr std::array kStacked{"overlay", "ecryptfs", "aufs"};
+    constexpr std::array kRemote{"fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs", "glusterfs"};
+    const auto begins = [&](const char* name) { return filesystem_type.starts_with(name); };
+    if (stacked_ && std::any_of(kStacked.begin(), kStacked.end(), begins))
+        return &stacked_->group();
+    if (remote_ && std::any_of(kRemote.begin(), kRemote.end(), begins))
+        return &remote_->group();
+    return group();
+}
+
+Result<void> GateLoop::flush_marks(watch::MarkScope scope) {
+    Result<void> flushed;
+    for (GroupReader* const reader : {stacked_.get(), remote_.get()})
+        if (reader != nullptr)
+            if (auto done = reader->group().flush(scope); !done)
+                flushed = std::move(done);
+    if (group_)
+        if (auto done = group_->flush(scope); !done)
+            flushed = std::move(done);
+    return flushed;
+}
+
 void GateLoop::run_tasks() {
     for (Task& task : tasks_.take())
         task(gate_, engine_);
@@ -154,7 +225,7 @@ int GateLoop::wait_ms() const {
 
 void GateLoop::beat() {
     const MonotonicTime now = clock_.monotonic();
-    if (!guard_ || now - last_beat_ < kBeatEvery || !gate_.is_healthy())
+    if (!guard_ || now - last_beat_ < kBeatEvery || !gate_.is_healthy() || !readers_turn())
         return;
     watch::Heartbeat heartbeat;
     heartbeat.kill_engine_pid = static_cast<std::uint32_t>(engine_.stuck_engine());

@@ -9,6 +9,7 @@
 #include <picket/watch/fanotify_group.h>
 
 #include "engine_link.h"
+#include "group_reader.h"
 #include "outcome_queue.h"
 #include "task_queue.h"
 
@@ -31,7 +32,9 @@ class GateLoop {
   public:
     using Task = std::function<void(gate::Gate&, EngineLink&)>;
     struct Options {
-        std::optional<watch::FanotifyGroup> group; ///< none: scans only
+        std::optional<watch::FanotifyGroup> group;         ///< none: scans only
+        std::optional<watch::FanotifyGroup> stacked_group; ///< for overlays: there where `group` is
+        std::optional<watch::FanotifyGroup> remote_group;  ///< for FUSE and networks: likewise
         UniqueFd engine_listening;
         uid_t engine_uid = 0;
         profile::PolicySnapshot policy;
@@ -55,6 +58,10 @@ class GateLoop {
     bool knows_clean(const watch::FileKey& key) const { return gate_.knows_clean(key); }
     /// Marks and unmarks happen on other threads; null where there is no group.
     watch::FanotifyGroup* group() { return group_ ? &*group_ : nullptr; }
+    /// The one that watches file systems of this type.
+    watch::FanotifyGroup* group_for(std::string_view filesystem_type);
+    /// Drops every mark.
+    Result<void> flush_marks(watch::MarkScope scope);
     /// How long ago the loop last turned.
     Milliseconds age() const;
     /// File systems came or went: forget what is remembered of them.
@@ -65,6 +72,8 @@ class GateLoop {
     void run();
     void turn();
     void read_kernel();
+    void take_from(GroupReader& reader);
+    bool readers_turn() const;
     void run_tasks();
     void beat();
     void publish();
@@ -72,6 +81,8 @@ class GateLoop {
     void watch_fd(int fd, bool on);
 
     std::optional<watch::FanotifyGroup> group_;
+    std::unique_ptr<GroupReader> stacked_;
+    std::unique_ptr<GroupReader> remote_;
     OutcomeQueue& outcomes_;
     const Clock& clock_;
     UniqueFd epoll_;

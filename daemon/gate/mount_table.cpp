@@ -36,8 +36,8 @@ void MountTable::set_policy(profile::PolicySnapshot policy) {
         states_.clear();
     }
     swept_ = false;
-    if (watch::FanotifyGroup* const group = gate_.group())
-        if (const auto flushed = group->flush(tier_.scope); !flushed)
+    if (gate_.group() != nullptr)
+        if (const auto flushed = gate_.flush_marks(tier_.scope); !flushed)
             log(LogLevel::error, flushed.error().message());
     (void)scout_.report_again();
 }
@@ -97,7 +97,7 @@ void MountTable::apply(watch::MountReport&& report) {
         state.reason = std::move(muted);
     } else if (report.state == State::failed) {
         state.reason = report.reason;
-    } else if (watch::FanotifyGroup* const group = gate_.group(); group == nullptr) {
+    } else if (watch::FanotifyGroup* const group = gate_.group_for(report.type); group == nullptr) {
         state.reason = "fanotify is not available";
     } else if (const auto marked = group->mark(report.directory.get(), {tier_.scope, exec_events_}); marked) {
         state.status =

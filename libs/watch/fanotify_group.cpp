@@ -69,13 +69,22 @@ Result<FanotifyGroup> FanotifyGroup::create() {
 
 Result<void> FanotifyGroup::read_events(std::vector<KernelEvent>& events) {
     alignas(fanotify_event_metadata) std::array<char, kBufferSize> buffer{};
-    const ssize_t got = read(group_.get(), buffer.data(), buffer.size());
+    return read_into(buffer.data(), buffer.size(), events);
+}
+
+Result<void> FanotifyGroup::read_one_event(std::vector<KernelEvent>& events) {
+    alignas(fanotify_event_metadata) std::array<char, FAN_EVENT_METADATA_LEN> buffer{};
+    return read_into(buffer.data(), buffer.size(), events);
+}
+
+Result<void> FanotifyGroup::read_into(char* buffer, std::size_t size, std::vector<KernelEvent>& events) {
+    const ssize_t got = read(group_.get(), buffer, size);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return {};
     if (got < 0)
         return Error::from_errno(errno, "read of the fanotify group");
     auto left = static_cast<std::size_t>(got);
-    const auto* event = reinterpret_cast<const fanotify_event_metadata*>(buffer.data());
+    const auto* event = reinterpret_cast<const fanotify_event_metadata*>(buffer);
     while (FAN_EVENT_OK(event, static_cast<long>(left))) {
         if (event->vers != FANOTIFY_METADATA_VERSION)
             return Error(ErrorCode::internal, fmt::format("fanotify speaks version {}", event->vers));
@@ -112,6 +121,19 @@ Result<void> FanotifyGroup::flush(MarkScope scope) {
     return {};
 }
 
+void FanotifyGroup::never_ask(const std::string& path) {
+    never_asked_.push_back(path);
+    mark_never(path);
+}
+
+/// By name: a descriptor of our own would do, when it is closed, what this is to prevent.
+void FanotifyGroup::mark_never(const std::string& path) {
+    const unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_DONT_FOLLOW;
+    constexpr std::uint64_t kMask = FAN_OPEN_PERM | FAN_CLOSE_WRITE;
+    if (fanotify_mark(group_.get(), flags, kMask | FAN_OPEN_EXEC_PERM, AT_FDCWD, path.c_str()) != 0 && errno == EINVAL)
+        (void)fanotify_mark(group_.get(), flags, kMask, AT_FDCWD, path.c_str()); // before 5.0
+}
+
 bool FanotifyGroup::ignore(int file_fd) {
     for (;; ++ignore_kind_) {
         const IgnoreKind& kind = kIgnoreKinds[ignore_kind_];
@@ -130,6 +152,8 @@ void FanotifyGroup::ask_again(int file_fd) {
 
 void FanotifyGroup::ask_about_everything() {
     (void)fanotify_mark(group_.get(), FAN_MARK_FLUSH, 0, AT_FDCWD, nullptr);
+    for (const std::string& path : never_asked_)
+        mark_never(path);
 }
 
 bool FanotifyGroup::ignores_are_evictable() const {

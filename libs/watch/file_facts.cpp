@@ -126,6 +126,10 @@ void SystemFileInspector::forget_filesystems() {
     devices_->kinds.clear();
 }
 
+void SystemFileInspector::know(std::uint64_t device, FilesystemKind kind) {
+    devices_->kinds.insert_or_assign(device, kind);
+}
+
 bool SystemFileInspector::facts(int fd, FileFacts& facts) {
     StatxBuffer seen{};
     if (statx_of(fd, kStatxBasicStats, seen)) { // does not ask a server that may be gone

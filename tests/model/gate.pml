@@ -3,11 +3,11 @@
    fewer descriptor numbers than openers, so that numbers are reused and run out.
 
    Any worker may crash or hang at any step, the gate may crash, be stopped or be killed at any step. Checked are the
-   assertions (rules.pml and below), that nothing is left waiting (invalid end states), and `every_open_ends`.
+   assertions (rules.pml and below; Judge: nobody is left waiting) and `every_open_ends`.
    BUG_… put in a fault that must be found: check.sh. */
 
 #ifndef OPENERS
-#define OPENERS 3
+#define OPENERS 2
 #endif
 #ifndef WORKERS
 #define WORKERS 2
@@ -131,15 +131,19 @@ inline let_go(number) {
     fi
 }
 
+inline answer_if_waiting(number, which) {
+    if
+    :: waits_for[number] == which -> answer_and_close(number)
+    :: else
+    fi
+}
+
 /* Everybody who waits for the file is answered; how, does not matter here. */
 inline conclude(which) {
-    n = 0;
-    do
-    :: n < NUMBERS -> if :: waits_for[n] == which -> answer_and_close(n) :: else fi; n++
-    :: else -> break
-    od;
+    answer_if_waiting(0, which);
+    answer_if_waiting(1, which);
     if
-    :: kept[which] != NONE -> n = kept[which]; kept[which] = NONE; close_number(n)
+    :: kept[which] != NONE -> atomic { n = kept[which]; kept[which] = NONE }; close_number(n)
     :: else
     fi;
     scan_is[which] = idle
@@ -208,10 +212,10 @@ inline hear_engine() {
 }
 
 inline dispatch() {
-    worker = 0;
-    do
-    :: worker < WORKERS ->
-        atomic {
+    atomic {
+        worker = 0;
+        do
+        :: worker < WORKERS ->
             file = 0;
             do
             :: file < FILES && !(judges[worker] == NONE && scan_is[file] == queued) -> file++
@@ -221,44 +225,42 @@ inline dispatch() {
             :: file < FILES && nfull(to_worker[worker]) ->
                 judges[worker] = file; scan_is[file] = running; to_worker[worker]!generation[worker]
             :: else
-            fi
-        };
-        worker++
-    :: else -> break
-    od
+            fi;
+            worker++
+        :: else -> break
+        od
+    }
 }
 
-/* The deadlines, and the worker that is longest past its welcome. */
+inline look_at_age(number) {
+    if
+    :: waits_for[number] != NONE && age[number] < DEADLINE -> age[number]++
+    :: waits_for[number] != NONE && age[number] >= DEADLINE -> let_go(number)
+    :: else
+    fi
+}
+
+/* A worker that is past its welcome: its opener was let go long ago. */
+inline end_if_overdue(number) {
+    if
+    :: judges[number] != NONE && kept[judges[number]] != NONE -> file = judges[number]; worker_gone(number, file)
+    :: else
+    fi
+}
+
 inline tick() {
-    m = 0;
-    do
-    :: m < NUMBERS ->
-        if
-        :: waits_for[m] != NONE && age[m] < DEADLINE -> age[m]++
-        :: waits_for[m] != NONE && age[m] >= DEADLINE -> let_go(m)
-        :: else
-        fi;
-        m++
-    :: else -> break
-    od;
-    worker = 0;
-    do
-    :: worker < WORKERS ->
-        if
-        :: judges[worker] != NONE && kept[judges[worker]] != NONE -> file = judges[worker]; worker_gone(worker, file)
-        :: else
-        fi;
-        worker++
-    :: else -> break
-    od
+    look_at_age(0);
+    look_at_age(1);
+    end_if_overdue(0);
+    end_if_overdue(WORKERS - 1)
 }
 
 #define SOMETHING_TO_DO (nempty(queue) || nempty(to_gate) || waits_for[0] != NONE || waits_for[1] != NONE || \
                          judges[0] != NONE || judges[WORKERS - 1] != NONE)
 
 active proctype Gate() provided (gate_lives && !gate_stopped) {
-    byte n, m, opener, file, worker, turn;
-    mtype what;
+    byte n, opener, file, worker, turn;
+    mtype what = reply;
     bool keep;
 #ifdef BUG_INHERITED
     group_holders++; /* an engine process got a copy, and outlives the gate */
@@ -270,7 +272,7 @@ end:
         hear_engine();
         dispatch();
         tick();
-        gate_beats = true
+        atomic { gate_beats = true; n = 0; opener = 0; file = 0; worker = 0; turn = 0; keep = false; what = reply }
     od
 }
 
@@ -294,6 +296,16 @@ end:
 #ifndef BUG_NO_GUARD
     :: atomic { gate_stopped && gate_lives -> gate_lives = false; drop_group() }
 #endif
+    od
+}
+
+/* Nothing can happen any more: then nobody may wait. */
+active proctype Judge() {
+    byte i;
+    timeout;
+    do
+    :: i < OPENERS -> assert(opener_is[i] == done); i++
+    :: else -> break
     od
 }
 

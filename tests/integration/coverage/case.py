@@ -69,7 +69,7 @@ def open_errno(path, flags=os.O_RDONLY):
         return error.errno
 
 
-def open_until_denied(path, seconds=10.0):
+def open_until_denied(path, seconds=60.0):
     """For what lies on a mount that the gate must find first: gives (errno, whether the first open was let through)."""
     end = time.monotonic() + seconds
     first = number = open_errno(path)

@@ -32,7 +32,7 @@ from table import NONE, OPEN, SEEN, run_table
 
 ENGINE_TMP = "/run/picket/engine-tmp"  # where the gate knows it
 TESTFILES = "/usr/share/clamav-testfiles"
-SEEN_SECONDS = 5.0
+SEEN_SECONDS = 20.0
 RACES_ON = ("ext4", "tmpfs", "overlay")
 HEAD = """# Coverage
 
@@ -150,19 +150,18 @@ def run_testfiles(report):
     return say(f"{len(names) - len(opened)} of {len(names)} files of clamav-testfiles denied")
 
 
-def run_races(world, report, filesystems, seconds):
+def run_races(report, filesystems, seconds):
     folders = [filesystem.at + "/races" for filesystem in filesystems if filesystem.name in RACES_ON]
-    before = world.unscanned()
     for folder in folders:
         os.mkdir(folder)
         report.faults += races.rewrites(folder)
-    say(f"200 rewrites on each of {', '.join(RACES_ON)}")
+    if not folders:
+        return
+    say(f"200 rewrites in each of {', '.join(folders)}")
     opens, misses, refusals = races.crowd(folders, seconds)
     say(f"50 writers, 50 readers, {seconds:.0f} s: {opens} opens, {misses} of malware let through, {refusals} of clean files refused")
     if misses or refusals or opens == 0:
         report.faults.append(f"writers and readers: {opens} opens, {misses} misses, {refusals} clean files refused")
-    if world.unscanned() != before:
-        report.faults.append(f"{world.unscanned() - before} opens were answered without a verdict")
 
 
 def run_tier(tier, tests, report, filesystems, seconds):
@@ -173,6 +172,7 @@ def run_tier(tier, tests, report, filesystems, seconds):
         if actual != tier:
             raise AssertionError(f"the gate says {actual}, and not {tier}")
         say(f"{tier}: protected")
+        before = world.unscanned()  # while the engine was not there yet
         records = run_table(filesystems, tier)
         note_what_was_seen(world, records)
         for filesystem, records_of in records.items():
@@ -184,8 +184,8 @@ def run_tier(tier, tests, report, filesystems, seconds):
         run_elsewhere(report, tier)
         if tier == TIERS[0]:
             run_testfiles(report)
-            run_races(world, report, filesystems, seconds)
-        if world.unscanned():
+            run_races(report, filesystems, seconds)
+        if world.unscanned() != before:
             report.faults.append(f"{tier}: {json.dumps(world.health()['statistics'])}")
         ended = {name: process.poll() for name, process in world.processes.items() if process.poll() is not None}
         if ended:

@@ -107,7 +107,8 @@ class OwnRoot:
         stdlib = sysconfig.get_paths()["stdlib"]
         shutil.copytree(stdlib, self.path + stdlib, ignore=NOT_NEEDED, symlinks=False, ignore_dangling_symlinks=True)
         for library in mapped_libraries():
-            self.copy(library)
+            for part in libraries_of(library):
+                self.copy(part)
 
     def enter(self):
         """Leaves the machine's file systems for good."""

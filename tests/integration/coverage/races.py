@@ -53,9 +53,9 @@ class Board:
         struct.pack_into("Q", self.memory, 8 * number, self.get(number) + by)
 
 
-def write_for(board, number, path, end):
-    """Writes its file in place, or brings another by its name, by turns."""
-    while time.monotonic() < end:
+def write_on(board, number, path):
+    """Writes its file in place, or brings another by its name, until the readers are gone."""
+    while not board.get(board.files):
         bad = board.get(number) & 2 == 0
         content = eicar() if bad else CLEAN
         board.add(number)
@@ -64,9 +64,10 @@ def write_for(board, number, path, end):
         time.sleep(random.random() * 0.02)
 
 
-def read_for(board, paths, end, result):
+def read_for(board, paths, seconds, result):
     opens = misses = refusals = 0
-    while time.monotonic() < end:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or opens == 0:
         number = random.randrange(len(paths))
         before = board.get(number)
         try:
@@ -92,11 +93,12 @@ def crowd(folders, seconds, writers=50, readers=50):
         with open(path, "wb", buffering=0) as file:
             file.write(CLEAN)
     reading, writing = os.pipe()
-    end = time.monotonic() + seconds
-    children = [spawn(lambda n=n: write_for(board, n, paths[n], end)) for n in range(writers)]
-    children += [spawn(lambda: read_for(board, paths, end, writing)) for _ in range(readers)]
+    at_work = [spawn(lambda n=n: write_on(board, n, paths[n])) for n in range(writers)]
+    looking = [spawn(lambda: read_for(board, paths, seconds, writing)) for _ in range(readers)]
     os.close(writing)
-    failed = sum(os.waitpid(pid, 0)[1] != 0 for pid in children)
+    failed = sum(os.waitpid(pid, 0)[1] != 0 for pid in looking)
+    board.add(board.files)
+    failed += sum(os.waitpid(pid, 0)[1] != 0 for pid in at_work)
     totals = [0, 0, 0]
     with open(reading, "rb") as file:
         for values in struct.iter_unpack("QQQ", file.read()):

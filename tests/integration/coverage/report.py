@@ -12,10 +12,11 @@ EVERY = None
 
 class Hole:
     """What is known not to be blocked: an entrance, on these file systems, for files of these owners. `paragraph`
-    begins the text of docs/threat-model.md that says so. `result`: seen or not covered."""
+    begins the text of docs/threat-model.md that says so, in bold. `result`: seen or not covered."""
 
-    def __init__(self, entrance, paragraph, result=OPEN, filesystems=EVERY, owners=EVERY, tiers=EVERY):
+    def __init__(self, entrance, paragraph, result=OPEN, filesystems=EVERY, owners=EVERY, tiers=EVERY, race=False):
         self.entrance, self.paragraph, self.result = entrance, paragraph, result
+        self.race = race  # now and then the gate is faster than the next opener
         self.filesystems, self.owners, self.tiers = filesystems, owners, tiers
         self.met = 0
 
@@ -28,7 +29,20 @@ class Hole:
         return self.entrance + (f" ({'; '.join(where)})" if where else "")
 
 
+LOCAL = ("ext4", "xfs", "btrfs", "tmpfs", "ramfs", "ext2", "ext3")
+ROOTS_MAPPING = "Root's own writes through a shared mapping"
+
+
+def root_maps(entrance, race=False):
+    return Hole("shared mapping, " + entrance, ROOTS_MAPPING, SEEN, LOCAL, ("root",), race=race)
+
+
 HOLES = [
+    root_maps("written, file closed, mapping lives"),
+    root_maps("file closed, judged, written, mapping lives"),
+    root_maps("written and unmapped", race=True),
+    root_maps("file closed, judged, written, unmapped", race=True),
+    root_maps("dirty before it was judged", race=True),
     Hole("descriptor from when it was clean", "Other entrances.", SEEN),
     Hole("memfd, opened by /proc/self/fd", "Other entrances."),
     Hole("memfd, started as a program", "Other entrances."),
@@ -60,14 +74,14 @@ class Report:
             holes = [hole for hole in HOLES if hole.covers(*key)]
             if result in (SEEN, OPEN) and not any(hole.result == result for hole in holes):
                 self.faults.append(f"{' / '.join(filter(None, key))}: {result}, and no known hole says so")
-            if result in (BLOCKED, LATE) and holes:
+            if result in (BLOCKED, LATE) and holes and not all(hole.race for hole in holes):
                 self.faults.append(f"{' / '.join(filter(None, key))}: {result} by now; take it off the known holes")
             for hole in holes:
                 hole.met += result != NONE
 
     def compare_with_threat_model(self, text):
         for hole in HOLES:
-            if f"**{hole.paragraph}**" not in text:
+            if f"**{hole.paragraph}" not in text:
                 self.faults.append(f"docs/threat-model.md has no paragraph \"{hole.paragraph}\", which is to explain: {hole}")
 
     # --- as text
@@ -120,7 +134,7 @@ class Report:
             before = written.get(key)
             if before is None:
                 self.faults.append(f"docs/coverage.md has no cell for {' / '.join(filter(None, key))}")
-            elif before != text and NONE not in (before, text):
+            elif before != text and NONE not in (before, text) and not any(hole.race and hole.entrance == key[2] for hole in HOLES):
                 self.faults.append(f"docs/coverage.md says of {' / '.join(filter(None, key))}: {before}; here it is: {text}")
 
 

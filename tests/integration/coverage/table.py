@@ -15,7 +15,7 @@ from case import USER, Case, Unsupported
 ENTRANCES = BY_DESCRIPTOR + BY_MAPPING + BY_NAME + BY_START + BY_MOUNT
 OWNERS = {0: "root", USER: "user"}
 BLOCKED, LATE, SEEN, OPEN, NONE = "blocked", "blocked once found", "seen", "not covered", "–"
-FIND_SECONDS = 10.0
+FIND_SECONDS = 60.0
 OLD_ENOUGH = {"vfat", "udf", "exfat", "jfs", "reiserfs", "hfsplus"}  # their time stamps count in seconds
 
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <sys/types.h>
 #include <vector>
@@ -40,7 +41,7 @@ struct MarkOptions {
     bool exec_events = false; ///< also FAN_OPEN_EXEC_PERM (since 5.0)
 };
 
-/// Threads: read_events(), respond(), ignore() and ask_…() by one thread; mark() and flush() by any.
+/// Threads: reading by one, respond(), ignore() and ask_…() by one; mark() and flush() by any.
 class FanotifyGroup {
   public:
     /// permission without CAP_SYS_ADMIN, not_found (ENOSYS) where the kernel has no fanotify.
@@ -49,12 +50,18 @@ class FanotifyGroup {
     /// Appends what is queued, never waiting; at most about 200 events a call. exhausted where no descriptor was free
     /// (the kernel has denied those opens).
     Result<void> read_events(std::vector<KernelEvent>& events);
+    /// The first that is queued alone: the next one's file is not opened before this one is with the caller.
+    Result<void> read_one_event(std::vector<KernelEvent>& events);
     Result<void> respond(int event_fd, Decision decision);
 
     /// Marks through an open directory (not O_PATH) of the file system or mount.
     Result<void> mark(int directory_fd, const MarkOptions& options);
     /// Drops every mark of that scope.
     Result<void> flush(MarkScope scope);
+
+    /// No event for this file ever again, whoever opens or writes it. For files that this process locks: closing an
+    /// event's descriptor of one would drop its locks (fcntl(2): all that the process has on the file).
+    void never_ask(const std::string& path);
 
     /// No permission event for this file any more, until it is written to (FAN_MARK_IGNORED_MASK; FAN_CLOSE_WRITE still
     /// comes). False where the kernel refuses. It does nothing, and says so by nothing, where the file is open for
@@ -71,9 +78,12 @@ class FanotifyGroup {
     KernelTier probe(int directory_fd);
 
   private:
+    Result<void> read_into(char* buffer, std::size_t size, std::vector<KernelEvent>& events);
+    void mark_never(const std::string& path);
     bool can_mark(unsigned scope, std::uint64_t mask, int directory_fd);
     explicit FanotifyGroup(UniqueFd group) : group_(std::move(group)) {}
     UniqueFd group_;
+    std::vector<std::string> never_asked_;
     std::size_t ignore_kind_ = 0; ///< the newest that this kernel takes
 };
 

@@ -71,6 +71,8 @@ class SystemFileInspector final : public FileInspector {
     int mount_id(int fd) override;
     std::string executable(pid_t pid) override;
     void forget_filesystems();
+    /// So that a server need not be asked.
+    void know(std::uint64_t device, FilesystemKind kind);
 
   private:
     struct Devices;
