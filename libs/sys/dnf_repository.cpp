@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::array<const char*, 3> kCaches{"/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5"};
 
+/// The index came, and the file that it names did not come as it says.
+constexpr std::string_view kNotAsIndexed = "a file is not the one that the signed index names, or is missing";
 /// They do not tell one from the other.
 constexpr std::string_view kChangedOrForeign =
     "its index was changed after it was signed, or is signed by a key that is not trusted";
@@ -38,6 +40,9 @@ constexpr std::array kPhrases{
     Phrase{"Inconsistent server data", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"aximum file size exceeded", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"certificate", ErrorCode::internal, "the server's certificate is not trusted"},
+    Phrase{"Cannot download repomd.xml", ErrorCode::not_found, "there is no repository, or it cannot be reached"},
+    Phrase{"Cannot download packages/", ErrorCode::corrupt, kNotAsIndexed},
+    Phrase{"Downloading error(s): repodata/", ErrorCode::corrupt, kNotAsIndexed},
     Phrase{"404", ErrorCode::not_found, "there is no repository, or it misses a file"},
     Phrase{"nothing provides", ErrorCode::not_found, "packages that it depends on cannot be installed"},
     Phrase{"Requires:", ErrorCode::not_found, "packages that it depends on cannot be installed"},
