@@ -41,7 +41,7 @@ constexpr std::array kPhrases{
     Phrase{"aximum file size exceeded", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"certificate", ErrorCode::internal, "the server's certificate is not trusted"},
     Phrase{"Cannot download repomd.xml", ErrorCode::not_found, "there is no repository, or it cannot be reached"},
-    Phrase{"Cannot download packages/", ErrorCode::corrupt, kNotAsIndexed},
+    Phrase{"Error downloading packages", ErrorCode::corrupt, kNotAsIndexed},
     Phrase{"Downloading error(s): repodata/", ErrorCode::corrupt, kNotAsIndexed},
     Phrase{"404", ErrorCode::not_found, "there is no repository, or it misses a file"},
     Phrase{"nothing provides", ErrorCode::not_found, "packages that it depends on cannot be installed"},
