@@ -67,7 +67,7 @@ SEVEN_ZIPPED = {}  # made where the machine's programs can be had
 
 
 def make_seven_zipped(folder):
-    tool = shutil.which("7zr") or shutil.which("7z")
+    tool = next(filter(None, map(shutil.which, ("7zz", "7zr", "7z"))), None)
     for content in (CLEAN, eicar()) if tool else ():
         archive = os.path.join(folder, "archive.7z")
         subprocess.run([tool, "a", "-sitest.com", archive], input=content, stdout=subprocess.DEVNULL, check=True)
@@ -78,7 +78,7 @@ def make_seven_zipped(folder):
 
 def seven_zipped(content):
     if content not in SEVEN_ZIPPED:
-        raise Unsupported("7zr is not installed")
+        raise Unsupported("7zz is not installed")
     return SEVEN_ZIPPED[content]
 
 
