@@ -92,6 +92,7 @@ void GateLoop::start() {
     for (GroupReader* const reader : {stacked_.get(), remote_.get()})
         if (reader != nullptr)
             reader->start();
+    closer_.start();
     thread_ = std::thread([this] { run(); });
 }
 
@@ -104,6 +105,7 @@ void GateLoop::stop() {
     stopping_ = true;
     post([](gate::Gate&, EngineLink&) {});
     thread_.join();
+    closer_.stop();
     answerer_->forget_others();
     remote_.reset();
     stacked_.reset();
@@ -113,6 +115,7 @@ void GateLoop::stop() {
 void GateLoop::run() {
     prctl(PR_SET_NAME, "picket-gate");
     confine_gate_thread();
+    close_through(&closer_);
     while (!stopping_)
         turn();
     gate_.on_engine_lost("the daemon stops");
@@ -171,6 +174,8 @@ void GateLoop::take_from(GroupReader& reader) {
         if (event.kind == watch::EventKind::open_permission || event.kind == watch::EventKind::exec_permission)
             answerer_->note_group(event.file.get(), reader.group());
         watch::FileFacts facts;
+        if (&reader == remote_.get() && event.file)
+            closer_.note(event.file.get());
         if (&reader == remote_.get() && inspector_.facts(event.file.get(), facts))
             inspector_.know(facts.key.device, watch::FilesystemKind::opaque); // its server may wait for us by now
         gate_.on_event(std::move(event));

@@ -11,6 +11,7 @@
 #include "engine_link.h"
 #include "group_reader.h"
 #include "outcome_queue.h"
+#include "slow_closer.h"
 #include "task_queue.h"
 
 namespace picket::daemon {
@@ -89,6 +90,7 @@ class GateLoop {
     TaskQueue<Task> tasks_;
     std::unique_ptr<Answerer> answerer_;
     watch::SystemFileInspector inspector_;
+    SlowCloser closer_;
     EngineLink engine_;
     gate::Gate gate_;
     UniqueFd guard_;

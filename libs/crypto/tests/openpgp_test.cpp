@@ -32,10 +32,12 @@ class Gpg {
     }
     Gpg(const Gpg&) = delete;
     Gpg& operator=(const Gpg&) = delete;
-    sys::RunOutcome run(std::vector<std::string> arguments) const {
+    sys::RunOutcome run(std::vector<std::string> arguments, const std::string& input = "") const {
         arguments.insert(arguments.begin(), {"gpg", "--homedir", home_, "--batch", "--quiet", "--no-tty",
                                              "--pinentry-mode", "loopback", "--passphrase", ""});
-        return sys::run(arguments).value();
+        sys::RunOptions options;
+        options.input = input;
+        return sys::run(arguments, options).value();
     }
 
   private:
@@ -104,8 +106,6 @@ TEST_CASE("gpg and this library agree") {
     REQUIRE_FALSE(secret);
     CHECK(secret.error().message().find("secret key") != std::string::npos);
 
-    sys::RunOptions options;
-    options.input = to_armor(exported->front());
-    const std::string shown = sys::run({"gpg", "--batch", "--with-colons", "--show-keys"}, options).value().output;
+    const std::string shown = gpg.run({"--with-colons", "--show-keys"}, to_armor(exported->front())).output;
     CHECK(shown.find(exported->front().fingerprint) != std::string::npos);
 }
