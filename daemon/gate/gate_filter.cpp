@@ -9,8 +9,8 @@ void confine_gate_thread() {
     options.default_action = sandbox::FilterAction::trap;
     for (const char* name :
          {// the group, the engine, the guard, other threads
-          "fanotify_mark", "read", "write", "writev", "close", "epoll_wait", "epoll_pwait", "epoll_ctl", "accept4", "recvmsg", "sendmsg",
-          "sendto", "recvfrom", "getsockopt", "setsockopt", "poll", "ppoll",
+          "fanotify_mark", "read", "write", "writev", "close", "epoll_wait", "epoll_pwait", "epoll_ctl", "accept4",
+          "recvmsg", "sendmsg", "sendto", "recvfrom", "getsockopt", "setsockopt", "poll", "ppoll",
           // a look at an event's descriptor; readlink asks procfs for a name and opens nothing
           "fstat", "newfstatat", "statx", "fstatfs", "readlink", "readlinkat", "name_to_handle_at", "fcntl", "lseek",
           // memory, locks, time, the end

@@ -10,8 +10,8 @@
 
 namespace picket::daemon {
 
-/// Closes, on a thread of its own, event descriptors of file systems behind a server. At their close the kernel waits for
-/// the server to flush; a server of one thread may be waiting for the gate's loop at that moment.
+/// Closes, on a thread of its own, event descriptors of file systems behind a server. At their close the kernel waits
+/// for the server to flush; a server of one thread may be waiting for the gate's loop at that moment.
 class SlowCloser final : public DescriptorCloser {
   public:
     SlowCloser() = default;

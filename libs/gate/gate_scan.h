@@ -15,7 +15,7 @@ struct Gate::Scan {
     UniqueFd file; ///< once no waiter holds one
     MonotonicTime not_before{};
     MonotonicTime started{};
-    WorkerId worker = 0; ///< 0 = queued
+    WorkerId worker = 0;     ///< 0 = queued
     bool remembered = false; ///< clean, and in the cache
     bool awaiting_digest = false;
     Finding finding;         ///< while awaiting_digest

@@ -20,9 +20,8 @@ std::array<std::uint64_t, 5> words_of(const watch::FileKey& key) {
 
 bool VerdictCache::Entry::holds(const watch::FileKey& wanted) const {
     const auto words = words_of(wanted);
-    return std::equal(words.begin(), words.end(), key.begin(), [](std::uint64_t word, const auto& own) {
-        return own.load(kRelaxed) == word;
-    });
+    return std::equal(words.begin(), words.end(), key.begin(),
+                      [](std::uint64_t word, const auto& own) { return own.load(kRelaxed) == word; });
 }
 
 void VerdictCache::Entry::fill(const watch::FileKey& with, std::uint64_t in_epoch, Verdict what) {

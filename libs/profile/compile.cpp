@@ -82,7 +82,7 @@ void compile_real_time(const Json& section, Policy& policy) {
     policy.open_failure = word(kDecisions, section, "openFailureAction", policy.open_failure);
     policy.exec_failure = word(kDecisions, section, "execFailureAction", policy.exec_failure);
     policy.open_deadline = Milliseconds(data::integer_or(section, "openDeadlineMs", policy.open_deadline.count()));
-    policy.old_verdict_time = 
+    policy.old_verdict_time =
         std::chrono::minutes(data::integer_or(section, "oldVerdictMinutes", policy.old_verdict_time.count()));
     policy.quarantine = data::string_or(section, "quarantine", "enabled") == "enabled";
 }

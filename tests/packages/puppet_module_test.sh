@@ -2,6 +2,7 @@
 # The Puppet module without a host: syntax, style, specs, reference, and that it names the systems that Picket supports.
 set -u
 cd "$(dirname "$0")/../../puppet" || exit 1
+# shellcheck source=tests/lab/assert.sh
 . ../tests/lab/assert.sh
 
 for tool in puppet puppet-lint rspec shellcheck; do

@@ -754,8 +754,12 @@ TEST_CASE("the cache knows what was clean one set of definitions ago, and no lon
     CHECK(cache.was_clean(key));
     CHECK_FALSE(cache.find(key));
     CHECK_FALSE(cache.knows_clean(key));
-    SUBCASE("another age") { cache.age(); }
-    SUBCASE("a flush") { cache.flush(); }
+    SUBCASE("another age") {
+        cache.age();
+    }
+    SUBCASE("a flush") {
+        cache.flush();
+    }
     SUBCASE("a new verdict") {
         cache.store(key, {Verdict::malicious, "Evil"});
         CHECK(cache.find(key)->verdict == Verdict::malicious);

@@ -12,7 +12,11 @@ namespace picket::gate::testing {
 
 /// A kernel, an engine and a disk made of maps. Event descriptors are real ones on /dev/null, so that double closes and
 /// leaks show; what they "are" is looked up by number.
-class World final : public Responder, public EnginePort, public OutcomeSink, public watch::FileInspector, public IgnoreMarks {
+class World final : public Responder,
+                    public EnginePort,
+                    public OutcomeSink,
+                    public watch::FileInspector,
+                    public IgnoreMarks {
   public:
     struct File {
         watch::FileFacts facts;
@@ -26,7 +30,8 @@ class World final : public Responder, public EnginePort, public OutcomeSink, pub
 
     Gate& gate() {
         if (!gate_)
-            gate_ = std::make_unique<Gate>(Gate::Ports{*this, *this, *this, *this, *this, clock}, kOwnPid, policy, limits);
+            gate_ =
+                std::make_unique<Gate>(Gate::Ports{*this, *this, *this, *this, *this, clock}, kOwnPid, policy, limits);
         return *gate_;
     }
     void use(const profile::Policy& changed) {

@@ -55,9 +55,9 @@ struct GateLimits {
     std::size_t held_opens = 4'096;    ///< each costs a descriptor; above, the failure policy answers at once
     std::size_t queued_closes = 1'024; ///< oldest go first: the next open scans it anyway
     std::size_t queued_jobs = 256;
-    unsigned crashes_per_file = 2; ///< then the file is not tried again under these definitions
+    unsigned crashes_per_file = 2;     ///< then the file is not tried again under these definitions
     std::size_t pinned_files = 16'384; ///< ignore marks, where each keeps an inode in memory; then all are dropped
-    std::size_t stalled_opens = 3; ///< that many deadlines in a row without any answer: the engine is stopped
+    std::size_t stalled_opens = 3;     ///< that many deadlines in a row without any answer: the engine is stopped
 };
 
 /// Decides every held open. Pure: all it knows of the world comes through the ports, so the tests drive it with fakes

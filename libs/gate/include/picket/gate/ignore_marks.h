@@ -2,8 +2,8 @@
 
 namespace picket::gate {
 
-/// Where the kernel is told that it need not ask about a file any more (FAN_MARK_IGNORED_MASK of fanotify_mark(2)), or a
-/// fake. The kernel takes such a mark back by itself as soon as the file is written to through write(2) and its like;
+/// Where the kernel is told that it need not ask about a file any more (FAN_MARK_IGNORED_MASK of fanotify_mark(2)), or
+/// a fake. The kernel takes such a mark back by itself as soon as the file is written to through write(2) and its like;
 /// what is written through a shared mapping it notices at close only.
 class IgnoreMarks {
   public:

@@ -15,7 +15,8 @@ struct WalkOptions {
     std::string resume_from;
     /// Names in memory at a time. A directory that does not fit comes in several pieces, and whole again on resume.
     std::size_t maximum_names = 1'000'000;
-    /// Of regular files, before they are opened: true where there is nothing to read. It counts as visited. May be empty.
+    /// Of regular files, before they are opened: true where there is nothing to read. It counts as visited. May be
+    /// empty.
     std::function<bool(const std::string& path, const struct stat& status)> is_known;
     /// Whole paths that are left out; directories with all below. May be empty.
     std::function<bool(const std::string& path)> is_excluded;
