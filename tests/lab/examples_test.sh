@@ -49,7 +49,8 @@ prepare() {
   archive=$(find "$bundle" -name 'picket-*.tar.gz')
   lab_push "$HOST" "$archive" "/root/${archive##*/}"
   in_host -e HOME=/root sh -ec 'cd /root
-    mkdir -p Downloads /srv/upload /srv/db /mnt/image
+    mkdir -p Downloads /srv/upload /srv/db /srv/definitions /var/www /mnt/image
+    echo "Acme.Test:0:*:6f7572206f776e2074657374" >/srv/definitions/acme.ndb
     echo "{}" >base.yaml; cp base.yaml servers.yaml; cp base.yaml web-servers.yaml
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 9 -subj /CN=test 2>&1
     picket-onboarding init --org Acme --region eu
@@ -69,7 +70,7 @@ done < <(grep '^ *host# ' "$top/docs/migrate-from-clamonacc.md")
 check_contains "what was excluded is excluded" "$(in_host picket exclusion list --output json)" /srv/mail-queue
 
 check_examples picket-onboarding 20 0 1
-check_examples picket-installer 180 0 12 20 31
+check_examples picket-installer 180 0 12 20 21 31
 check "Picket is installed" in_host sh -c 'cd /root && picket-installer install --onboarding acme.zip --replace-org'
 restarts() { in_host systemctl show -p NRestarts --value picketd.service picket-engine.service | xargs; }
 before=$(restarts)
