@@ -276,6 +276,7 @@ class ScoutProcess {
             entered_.erase(known->first);
             known = known_.erase(known);
         }
+        std::erase_if(missing_, [&](const auto& missing) { return !targets.contains(missing.first); });
         const auto now = std::chrono::steady_clock::now();
         for (const auto& [key, doors] : targets) {
             const auto failed = failed_.find(key);
@@ -307,6 +308,10 @@ class ScoutProcess {
             entered_[key] = target;
             break;
         }
+        // A mount that a starting service makes for a moment is gone before it can be entered.
+        if (error == ENOENT && ++missing_[key] < kLooksForMissing)
+            return;
+        missing_.erase(key);
         known_[key] = doors.front().report;
         if (error == 0) {
             failed_.erase(key);
@@ -336,12 +341,14 @@ class ScoutProcess {
     }
 
     static constexpr std::size_t kMaximumDoors = 16;
+    static constexpr unsigned kLooksForMissing = 3;
     UniqueFd socket_;
     ScoutGranularity granularity_;
     std::vector<std::string> only_;
     std::map<Key, WireReport> known_;
     std::map<Key, Target> entered_; ///< the door that was open
     std::map<Key, std::chrono::steady_clock::time_point> failed_;
+    std::map<Key, unsigned> missing_; ///< looks at which their place was not there
 };
 
 } // namespace

@@ -48,6 +48,8 @@ held() {
 count=0
 while IFS= read -r line; do
   count=$((count + 1))
+  # A mount that a starting service makes for a moment is no lasting issue.
+  [ "$line" != "host# picket health" ] || wait_until 60 lab_run "$HOST" picket health
   case $line in
     # Not in a subshell: a command may boot the host.
     '$ '*) here "${line#??}" >"$scratch/output" 2>&1 </dev/null ;;
