@@ -10,16 +10,21 @@
 namespace picket::sys {
 namespace {
 
+/// It does not tell one from the other.
+constexpr std::string_view kChangedOrForeign =
+    "its index was changed after it was signed, or is signed by a key that is not trusted";
+
 /// What zypper says (LC_ALL=C), what is decisive first.
 constexpr std::array kPhrases{
     Phrase{"System management is locked", ErrorCode::unavailable, "another package manager is at work"},
     Phrase{"can't create transaction lock", ErrorCode::unavailable, "another package manager is at work"},
     Phrase{"signed with an unknown key", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
     Phrase{"signed with unknown key", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
-    Phrase{"Signature verification failed", ErrorCode::corrupt, "its index was changed after it was signed"},
-    Phrase{"ignature verification for", ErrorCode::corrupt, "its index was changed after it was signed"},
+    Phrase{"Signature verification failed", ErrorCode::corrupt, kChangedOrForeign},
+    Phrase{"ignature verification for", ErrorCode::corrupt, kChangedOrForeign},
     Phrase{"is unsigned", ErrorCode::corrupt, "its index is not signed"},
     Phrase{"Digest verification failed", ErrorCode::corrupt, "a file is not the one that the signed index names"},
+    Phrase{"exceeded the expected filesize", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"has incorrect checksum", ErrorCode::corrupt, "a file is not the one that the signed index names"},
     Phrase{"ertificate", ErrorCode::internal, "the server's certificate is not trusted"},
     Phrase{"not found on medium", ErrorCode::not_found, "there is no repository, or it misses a file"},
