@@ -181,7 +181,7 @@ class Importer {
     static Json split_elements(const MdeKey& key, const Json& value) {
         if (key.treatment != MdeTreatment::words)
             return value;
-        const Json list = made_list(value).value;
+        Json list = made_list(value).value;
         if (!list.is_array())
             return list;
         Json all = Json::array();

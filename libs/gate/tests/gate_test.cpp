@@ -496,7 +496,7 @@ TEST_CASE("the kernel stops asking about a clean file that none but root can cha
         if (world.requests.contains(1))
             world.reply(1, Verdict::clean);
     };
-    for (const std::uint64_t inode : {7, 8, 9})
+    for (const std::uint64_t inode : {7U, 8U, 9U})
         open_clean(inode);
     CHECK(world.ignored == std::set<std::uint64_t>{7});
     CHECK(world.gate().statistics().ignore_marks == 1);

@@ -93,7 +93,8 @@ TEST_CASE("the faults of real files are forgiven here, and by nobody else") {
              {R"("enableRealTimeProtection":"true")", R"("enforcementLevel":"real_time")"},
              {R"("enableRealTimeProtection":false)", R"("enforcementLevel":"on_demand")"},
              {R"("passiveMode":true,"enableRealTimeProtection":true)", R"("enforcementLevel":"passive")"}}) {
-        CAPTURE(theirs);
+        const std::string shown(theirs);
+        CAPTURE(shown);
         CHECK(document(in_engine(theirs)) == in_engine(ours));
         CHECK(contains(told(in_engine(theirs)), "converted"));
         CHECK_FALSE(validate(in_engine(theirs), Format::json, "p").ok());
@@ -127,7 +128,8 @@ TEST_CASE("what does not fit is dropped, with what would") {
              {R"("unmonitoredFilesystems":["no such thing"])", "is not a type of file system"},
              {R"("disallowedThreatActions":["delete"])", "must be one of allow, restore"},
              {R"("threatTypeSettings":[{"key":"virus","value":"block"}])", "must be one of"}}) {
-        CAPTURE(theirs);
+        const std::string shown(theirs);
+        CAPTURE(shown);
         const std::string all = told(in_engine(theirs));
         CHECK(contains(all, "dropped"));
         CHECK(contains(all, reason));
