@@ -15,39 +15,36 @@ namespace {
 constexpr std::array<const char*, 3> kCaches{"/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5"};
 
 /// The index came, and the file that it names did not come as it says.
-constexpr std::string_view kNotAsIndexed = "a file is not the one that the signed index names, or is missing";
-/// They do not tell one from the other.
-constexpr std::string_view kChangedOrForeign =
-    "its index was changed after it was signed, or is signed by a key that is not trusted";
+constexpr std::string_view kNotAsIndexedOrMissing = "a file is not the one that the signed index names, or is missing";
 
 /// What dnf and yum say (LC_ALL=C), what is decisive first.
 constexpr std::array kPhrases{
-    Phrase{"can't create transaction lock", ErrorCode::unavailable, "another package manager is at work"},
-    Phrase{"Another app is currently holding", ErrorCode::unavailable, "another package manager is at work"},
-    Phrase{"waiting for process with pid", ErrorCode::unavailable, "another package manager is at work"},
-    Phrase{"already locked", ErrorCode::unavailable, "another package manager is at work"},
-    Phrase{"igning key not found", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
+    Phrase{"can't create transaction lock", ErrorCode::unavailable, meaning::kBusy},
+    Phrase{"Another app is currently holding", ErrorCode::unavailable, meaning::kBusy},
+    Phrase{"waiting for process with pid", ErrorCode::unavailable, meaning::kBusy},
+    Phrase{"already locked", ErrorCode::unavailable, meaning::kBusy},
+    Phrase{"igning key not found", ErrorCode::conflict, meaning::kForeignIndex},
     Phrase{"gpgkey", ErrorCode::conflict, "a package is signed by a key that is not trusted"},
     Phrase{"Public key for", ErrorCode::conflict, "a package is signed by a key that is not trusted"},
-    Phrase{"GPG signature verification error", ErrorCode::corrupt, kChangedOrForeign},
-    Phrase{"repomd.xml signature could not be verified", ErrorCode::corrupt, kChangedOrForeign},
-    Phrase{"repomd.xml.asc", ErrorCode::corrupt, "its index is not signed"},
+    Phrase{"GPG signature verification error", ErrorCode::corrupt, meaning::kChangedOrForeignIndex},
+    Phrase{"repomd.xml signature could not be verified", ErrorCode::corrupt, meaning::kChangedOrForeignIndex},
+    Phrase{"repomd.xml.asc", ErrorCode::corrupt, meaning::kUnsignedIndex},
     Phrase{"is not signed", ErrorCode::corrupt, "a package is not signed"},
     Phrase{"GPG check FAILED", ErrorCode::corrupt, "the signature of a package does not hold"},
-    Phrase{"hecksum doesn't match", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"hecksum error", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"does not match its checksum", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"Inconsistent server data", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"aximum file size exceeded", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"certificate", ErrorCode::internal, "the server's certificate is not trusted"},
+    Phrase{"hecksum doesn't match", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"hecksum error", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"does not match its checksum", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"Inconsistent server data", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"aximum file size exceeded", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"certificate", ErrorCode::internal, meaning::kForeignServer},
     Phrase{"Cannot download repomd.xml", ErrorCode::not_found, "there is no repository, or it cannot be reached"},
-    Phrase{"Error downloading packages", ErrorCode::corrupt, kNotAsIndexed},
-    Phrase{"Downloading error(s): repodata/", ErrorCode::corrupt, kNotAsIndexed},
+    Phrase{"Error downloading packages", ErrorCode::corrupt, kNotAsIndexedOrMissing},
+    Phrase{"Downloading error(s): repodata/", ErrorCode::corrupt, kNotAsIndexedOrMissing},
     Phrase{"404", ErrorCode::not_found, "there is no repository, or it misses a file"},
-    Phrase{"nothing provides", ErrorCode::not_found, "packages that it depends on cannot be installed"},
-    Phrase{"Requires:", ErrorCode::not_found, "packages that it depends on cannot be installed"},
-    Phrase{"No match for argument", ErrorCode::not_found, "it does not hold that version any more"},
-    Phrase{"No package", ErrorCode::not_found, "it does not hold that version any more"},
+    Phrase{"nothing provides", ErrorCode::not_found, meaning::kMissingDependencies},
+    Phrase{"Requires:", ErrorCode::not_found, meaning::kMissingDependencies},
+    Phrase{"No match for argument", ErrorCode::not_found, meaning::kVersionGone},
+    Phrase{"No package", ErrorCode::not_found, meaning::kVersionGone},
 };
 
 using Arguments = std::vector<std::string>;

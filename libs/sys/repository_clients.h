@@ -19,6 +19,21 @@ struct Phrase {
     ErrorCode code;
     std::string_view meaning;
 };
+/// What the tables have in common.
+namespace meaning {
+inline constexpr std::string_view kBusy = "another package manager is at work";
+inline constexpr std::string_view kForeignIndex = "its index is signed by a key that is not trusted";
+inline constexpr std::string_view kChangedIndex = "its index was changed after it was signed";
+/// Of managers that do not tell one from the other.
+inline constexpr std::string_view kChangedOrForeignIndex =
+    "its index was changed after it was signed, or is signed by a key that is not trusted";
+inline constexpr std::string_view kUnsignedIndex = "its index is not signed";
+inline constexpr std::string_view kNotAsIndexed = "a file is not the one that the signed index names";
+inline constexpr std::string_view kForeignServer = "the server's certificate is not trusted";
+inline constexpr std::string_view kMissingDependencies = "packages that it depends on cannot be installed";
+inline constexpr std::string_view kVersionGone = "it does not hold that version any more";
+} // namespace meaning
+
 /// The first phrase of the table that was said decides; internal with the program's words where none was.
 Error repository_error(std::string_view program, const RunOutcome& outcome, std::span<const Phrase> phrases);
 

@@ -10,26 +10,22 @@
 namespace picket::sys {
 namespace {
 
-/// It does not tell one from the other.
-constexpr std::string_view kChangedOrForeign =
-    "its index was changed after it was signed, or is signed by a key that is not trusted";
-
 /// What zypper says (LC_ALL=C), what is decisive first.
 constexpr std::array kPhrases{
-    Phrase{"System management is locked", ErrorCode::unavailable, "another package manager is at work"},
-    Phrase{"can't create transaction lock", ErrorCode::unavailable, "another package manager is at work"},
-    Phrase{"signed with an unknown key", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
-    Phrase{"signed with unknown key", ErrorCode::conflict, "its index is signed by a key that is not trusted"},
-    Phrase{"Signature verification failed", ErrorCode::corrupt, kChangedOrForeign},
-    Phrase{"ignature verification for", ErrorCode::corrupt, kChangedOrForeign},
-    Phrase{"is unsigned", ErrorCode::corrupt, "its index is not signed"},
-    Phrase{"Digest verification failed", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"exceeded the expected filesize", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"has incorrect checksum", ErrorCode::corrupt, "a file is not the one that the signed index names"},
-    Phrase{"ertificate", ErrorCode::internal, "the server's certificate is not trusted"},
+    Phrase{"System management is locked", ErrorCode::unavailable, meaning::kBusy},
+    Phrase{"can't create transaction lock", ErrorCode::unavailable, meaning::kBusy},
+    Phrase{"signed with an unknown key", ErrorCode::conflict, meaning::kForeignIndex},
+    Phrase{"signed with unknown key", ErrorCode::conflict, meaning::kForeignIndex},
+    Phrase{"Signature verification failed", ErrorCode::corrupt, meaning::kChangedOrForeignIndex},
+    Phrase{"ignature verification for", ErrorCode::corrupt, meaning::kChangedOrForeignIndex},
+    Phrase{"is unsigned", ErrorCode::corrupt, meaning::kUnsignedIndex},
+    Phrase{"Digest verification failed", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"exceeded the expected filesize", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"has incorrect checksum", ErrorCode::corrupt, meaning::kNotAsIndexed},
+    Phrase{"ertificate", ErrorCode::internal, meaning::kForeignServer},
     Phrase{"not found on medium", ErrorCode::not_found, "there is no repository, or it misses a file"},
-    Phrase{"nothing provides", ErrorCode::not_found, "packages that it depends on cannot be installed"},
-    Phrase{"not found", ErrorCode::not_found, "it does not hold that version any more"},
+    Phrase{"nothing provides", ErrorCode::not_found, meaning::kMissingDependencies},
+    Phrase{"not found", ErrorCode::not_found, meaning::kVersionGone},
 };
 
 class ZypperClient final : public RepositoryClient {
