@@ -1,17 +1,15 @@
 #include <csignal>
 #include <cstdio>
-#include <optional>
 #include <poll.h>
-#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <picket/base/build_info.h>
 #include <picket/ipc/activation.h>
 #include <picket/ipc/request_server.h>
 #include <picket/model/paths.h>
 #include <picket/sys/notify.h>
+#include <picket/sys/program_arguments.h>
 
 #include "confinement.h"
 #include "service.h"
@@ -29,20 +27,6 @@ struct Arguments {
     std::string socket;
     std::string user = paths::kLinkUser;
 };
-
-std::optional<Arguments> parse(int argc, char** argv) {
-    Arguments arguments;
-    for (int i = 1; i < argc; i += 2) {
-        const std::string_view name = argv[i];
-        std::string* const value = name == "--socket" ? &arguments.socket
-                                   : name == "--user" ? &arguments.user
-                                                      : nullptr;
-        if (value == nullptr || i + 1 >= argc)
-            return std::nullopt;
-        *value = argv[i + 1];
-    }
-    return arguments;
-}
 
 /// We are to stop, or the one who asked is gone.
 bool is_over(int stop, int connection) {
@@ -76,19 +60,16 @@ Result<void> serve(const Arguments& arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const std::string_view first = argc == 2 ? argv[1] : "";
-    if (first == "--version" || first == "--help") {
-        fmt::print("{}", first == "--help" ? kUsage : fmt::format("picket-link {}\n", build::version()));
-        return 0;
-    }
-    const auto arguments = parse(argc, argv);
-    if (!arguments) {
+    if (const auto answered = sys::answer_version_or_help(argc, argv, "picket-link", kUsage))
+        return *answered;
+    Arguments arguments;
+    if (!sys::read_options(argc, argv, {{"--socket", &arguments.socket}, {"--user", &arguments.user}})) {
         fmt::print(stderr, "{}", kUsage);
         return 2;
     }
     umask(077);
     std::signal(SIGPIPE, SIG_IGN);
-    if (const auto served = serve(*arguments); !served) {
+    if (const auto served = serve(arguments); !served) {
         fmt::print(stderr, "picket-link: {}\n", served.error().message());
         return 1;
     }

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <common/capabilities.h>
-#include <common/usage.h>
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/ipc/seqpacket.h>
@@ -20,6 +19,7 @@
 #include <picket/sandbox/privileges.h>
 #include <picket/sandbox/seccomp_filter.h>
 #include <picket/sys/notify.h>
+#include <picket/sys/program_arguments.h>
 
 #include "guard.h"
 
@@ -182,7 +182,7 @@ Result<void> watch_for_ever(const Arguments& arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (const auto answered = daemon::answer_version_or_help(argc, argv, "picket-guard", kUsage))
+    if (const auto answered = sys::answer_version_or_help(argc, argv, "picket-guard", kUsage))
         return *answered;
     const auto arguments = parse(argc, argv);
     if (!arguments) {

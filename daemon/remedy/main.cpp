@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <common/capabilities.h>
-#include <common/usage.h>
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/ipc/activation.h>
 #include <picket/ipc/request_server.h>
 #include <picket/sys/notify.h>
+#include <picket/sys/program_arguments.h>
 
 #include "service.h"
 #include "vault.h"
@@ -33,21 +33,6 @@ struct Arguments {
     std::string root = "/";
     std::string vault = paths::kQuarantineDirectory; ///< below the root
 };
-
-std::optional<Arguments> parse(int argc, char** argv) {
-    Arguments arguments;
-    for (int i = 1; i < argc; i += 2) {
-        const std::string_view name = argv[i];
-        std::string* const value = name == "--socket"  ? &arguments.socket
-                                   : name == "--root"  ? &arguments.root
-                                   : name == "--vault" ? &arguments.vault
-                                                       : nullptr;
-        if (value == nullptr || i + 1 >= argc)
-            return std::nullopt;
-        *value = argv[i + 1];
-    }
-    return arguments;
-}
 
 /// To reach others' files and to act as their owners; nothing else.
 Result<void> give_up_rights() {
@@ -96,16 +81,18 @@ Result<void> serve(const Arguments& arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (const auto answered = daemon::answer_version_or_help(argc, argv, "picket-remedy", kUsage))
+    if (const auto answered = sys::answer_version_or_help(argc, argv, "picket-remedy", kUsage))
         return *answered;
-    const auto arguments = parse(argc, argv);
-    if (!arguments) {
+    Arguments arguments;
+    if (!sys::read_options(
+            argc, argv,
+            {{"--socket", &arguments.socket}, {"--root", &arguments.root}, {"--vault", &arguments.vault}})) {
         fmt::print(stderr, "{}", kUsage);
         return 2;
     }
     umask(077);
     std::signal(SIGPIPE, SIG_IGN);
-    if (const auto served = serve(*arguments); !served) {
+    if (const auto served = serve(arguments); !served) {
         say(served.error().message());
         return served.error().code() == ErrorCode::permission ? 3 : 1;
     }

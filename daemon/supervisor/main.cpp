@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <common/usage.h>
 #include <fmt/format.h>
 #include <picket/model/paths.h>
+#include <picket/sys/program_arguments.h>
 #include <picket/sys/start.h>
 
 #include "instance.h"
@@ -94,7 +94,7 @@ int stop_other() {
 
 int main(int argc, char** argv) {
     sys::start_clean();
-    if (const auto answered = daemon::answer_version_or_help(argc, argv, "picket-supervisor", kUsage))
+    if (const auto answered = sys::answer_version_or_help(argc, argv, "picket-supervisor", kUsage))
         return *answered;
     const auto arguments = parse(argc, argv);
     if (!arguments) {

@@ -1,11 +1,11 @@
-#include "usage.h"
+#include <picket/sys/program_arguments.h>
 
-#include <string_view>
+#include <algorithm>
 
 #include <fmt/format.h>
 #include <picket/base/build_info.h>
 
-namespace picket::daemon {
+namespace picket::sys {
 
 std::optional<int> answer_version_or_help(int argc, char** argv, const char* program, const char* usage) {
     const std::string_view argument = argc == 2 ? argv[1] : "";
@@ -18,4 +18,15 @@ std::optional<int> answer_version_or_help(int argc, char** argv, const char* pro
     return 0;
 }
 
-} // namespace picket::daemon
+bool read_options(int argc, char** argv, std::initializer_list<NamedOption> options) {
+    for (int i = 1; i < argc; i += 2) {
+        const auto option = std::find_if(options.begin(), options.end(),
+                                         [&](const NamedOption& known) { return known.name == argv[i]; });
+        if (option == options.end() || i + 1 >= argc)
+            return false;
+        *option->value = argv[i + 1];
+    }
+    return true;
+}
+
+} // namespace picket::sys
