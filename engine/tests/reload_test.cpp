@@ -134,6 +134,7 @@ TEST_CASE("a candidate that is good serves at once, and `current` may follow wit
     CHECK(tried.state == LoadState::ready);
     CHECK(std::string(tried.definitions) == "g2");
     REQUIRE(engine.gate().wait_for_workers(1, "g2"));
+    REQUIRE(engine.gate().wait_for_workers(0, "g1"));
     CHECK(finds(engine, kNewThreat));
     const std::vector<pid_t> zygotes = children_of(engine.pid());
     engine.make_current("g2");
