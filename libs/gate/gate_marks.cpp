@@ -14,20 +14,25 @@ bool Gate::may_be_ignored(int fd, const watch::FileFacts& facts) {
            !canaries_.contains({facts.key.device, facts.key.inode});
 }
 
-/// `facts`: those of the verdict. Whoever came to write between them and the mark is found by a second look.
+/// `facts`: those of the verdict. Nobody comes to write between the look at them and the mark, so that no open that the
+/// mark lets pass finds anything else than what was judged.
 void Gate::stop_asking(int fd, const watch::FileFacts& facts) {
     if (!may_be_ignored(fd, facts))
         return;
     if (ports_.marks.pins_memory() && ignored_ >= limits_.pinned_files)
         ask_about_everything();
-    if (!ports_.marks.ignore(fd))
+    if (!ports_.inspector.hold_off_writers(fd))
         return;
-    ++ignored_;
-    ++statistics_.ignore_marks;
     watch::FileFacts now;
-    if (!ports_.inspector.facts(fd, now) || now.key != facts.key || !now.root_only_writable ||
-        ports_.inspector.has_writer(fd))
-        ask_again(fd);
+    const bool same = ports_.inspector.facts(fd, now) && now.key == facts.key && now.root_only_writable;
+    const bool ignored = same && ports_.marks.ignore(fd);
+    ports_.inspector.let_writers_in(fd);
+    if (!same)
+        return ask_again(fd); // by an earlier mark, perhaps
+    if (ignored) {
+        ++ignored_;
+        ++statistics_.ignore_marks;
+    }
 }
 
 void Gate::ask_again(int fd) {

@@ -159,11 +159,12 @@ FilesystemKind SystemFileInspector::kind(int fd, const FileFacts& facts) {
     return kind;
 }
 
-bool SystemFileInspector::has_writer(int fd) {
-    if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
-        return true; // EAGAIN: somebody writes; anything else: it cannot be said
+bool SystemFileInspector::hold_off_writers(int fd) {
+    return fcntl(fd, F_SETLEASE, F_RDLCK) == 0; // EAGAIN: somebody writes; anything else: it cannot be said
+}
+
+void SystemFileInspector::let_writers_in(int fd) {
     fcntl(fd, F_SETLEASE, F_UNLCK);
-    return false;
 }
 
 std::string SystemFileInspector::path(int fd) {

@@ -99,9 +99,8 @@ class World final : public Responder,
     bool ignore(int fd) override {
         if (files.at(descriptors[fd]).writer)
             return true; // as the kernel does: no mark, and no word about it
+        CHECK(held_off.contains(descriptors[fd])); // else somebody comes to write before the mark is there
         ignored.insert(descriptors[fd]);
-        if (on_ignore)
-            on_ignore(files.at(descriptors[fd]));
         return true;
     }
     void ask_again(int fd) override { ignored.erase(descriptors[fd]); }
@@ -115,7 +114,12 @@ class World final : public Responder,
         return true;
     }
     watch::FilesystemKind kind(int, const watch::FileFacts& facts) override { return files.at(facts.key.inode).kind; }
-    bool has_writer(int fd) override { return files.at(descriptors[fd]).writer; }
+    bool hold_off_writers(int fd) override {
+        if (on_hold_off)
+            on_hold_off(files.at(descriptors[fd]));
+        return !files.at(descriptors[fd]).writer && held_off.insert(descriptors[fd]).second;
+    }
+    void let_writers_in(int fd) override { CHECK(held_off.erase(descriptors[fd]) == 1); }
     std::string path(int fd) override { return files[descriptors[fd]].path; }
     int mount_id(int fd) override { return files.at(descriptors[fd]).mount; }
     std::string executable(pid_t) override { return process; }
@@ -133,7 +137,8 @@ class World final : public Responder,
     std::vector<std::uint64_t> digest_questions;
     bool digests_work = true;
     std::set<std::uint64_t> ignored; ///< inodes
-    std::function<void(File&)> on_ignore;
+    std::set<std::uint64_t> held_off; ///< inodes that nobody can open for writing now
+    std::function<void(File&)> on_hold_off;
     bool marks_pin_memory = false;
     std::deque<Outcome> outcomes;
     std::string process = "/usr/bin/cat";

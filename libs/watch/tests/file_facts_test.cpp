@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <csignal>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -61,6 +62,12 @@ TEST_CASE("a writer is seen while it is there") {
         CHECK(inspector.has_writer(reader.get()));
     }
     CHECK_FALSE(inspector.has_writer(reader.get()));
+    std::signal(SIGIO, SIG_IGN); // the kernel tells of whoever has to wait
+    REQUIRE(inspector.hold_off_writers(reader.get()));
+    CHECK_FALSE(UniqueFd(open(file.path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)));
+    CHECK(errno == EWOULDBLOCK); // who does not say O_NONBLOCK waits
+    inspector.let_writers_in(reader.get());
+    CHECK(UniqueFd(open(file.path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)));
     CHECK(inspector.path(reader.get()) == fs::canonical(file.path));
     CHECK(inspector.mount_id(reader.get()) > 0);
     CHECK_FALSE(inspector.executable(getpid()).empty());

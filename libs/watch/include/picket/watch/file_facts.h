@@ -49,8 +49,17 @@ class FileInspector {
     /// False where the file cannot be looked at (fstat failed).
     virtual bool facts(int fd, FileFacts& facts) = 0;
     virtual FilesystemKind kind(int fd, const FileFacts& facts) = 0;
+    /// From here to let_writers_in() nobody begins to write: whoever opens for writing, or truncates, waits, and SIGIO
+    /// comes, which the process must ignore. False, and nobody waits, where somebody has the file open for writing, or where that cannot be said. For moments only.
+    virtual bool hold_off_writers(int fd) = 0;
+    virtual void let_writers_in(int fd) = 0;
     /// True where somebody has the file open for writing, or where that cannot be said.
-    virtual bool has_writer(int fd) = 0;
+    bool has_writer(int fd) {
+        if (!hold_off_writers(fd))
+            return true;
+        let_writers_in(fd);
+        return false;
+    }
     /// As the kernel names it; empty where it has no name.
     virtual std::string path(int fd) = 0;
     /// The mount it was opened on, -1 where the kernel does not say.
@@ -66,7 +75,8 @@ class SystemFileInspector final : public FileInspector {
     ~SystemFileInspector() override;
     bool facts(int fd, FileFacts& facts) override;
     FilesystemKind kind(int fd, const FileFacts& facts) override;
-    bool has_writer(int fd) override;
+    bool hold_off_writers(int fd) override;
+    void let_writers_in(int fd) override;
     std::string path(int fd) override;
     int mount_id(int fd) override;
     std::string executable(pid_t pid) override;
