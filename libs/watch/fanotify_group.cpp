@@ -137,7 +137,10 @@ void FanotifyGroup::mark_never(const std::string& path) {
 bool FanotifyGroup::ignore(int file_fd) {
     for (;; ++ignore_kind_) {
         const IgnoreKind& kind = kIgnoreKinds[ignore_kind_];
-        if (fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | kind.flags, kind.mask, file_fd,
+        // An event that is reported anyway keeps the mark when we ask again: while the kernel removes a mark, opens of
+        // that file that look at it pass without a question (fanotify_handle_event() in the kernel's sources).
+        if (fanotify_mark(group_.get(), FAN_MARK_ADD | kind.flags, FAN_CLOSE_WRITE, file_fd, nullptr) == 0 &&
+            fanotify_mark(group_.get(), FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | kind.flags, kind.mask, file_fd,
                           nullptr) == 0)
             return true;
         if (errno != EINVAL || ignore_kind_ + 1 == kIgnoreKinds.size())

@@ -124,6 +124,30 @@ TEST_SUITE("root") {
         CHECK(asked());
     }
 
+    TEST_CASE("asking again leaves the file's mark in its place: while one goes, opens would pass unasked") {
+        const PrivateMount mount;
+        auto group = FanotifyGroup::create();
+        REQUIRE(group);
+        const UniqueFd file(open((mount.path / "file").c_str(), O_RDONLY | O_CLOEXEC));
+        const auto marks = [&] {
+            std::ifstream lines("/proc/self/fdinfo/" + std::to_string(group->fd()));
+            int count = 0;
+            for (std::string line; std::getline(lines, line);)
+                count += line.starts_with("fanotify ino:") ? 1 : 0;
+            return count;
+        };
+        REQUIRE(group->ignore(file.get()));
+        CHECK(marks() == 1);
+        std::ofstream(mount.path / "file", std::ios::app) << "more";
+        group->ask_again(file.get());
+        CHECK(marks() == 1);
+        REQUIRE(group->ignore(file.get()));
+        group->ask_again(file.get());
+        CHECK(marks() == 1);
+        group->ask_about_everything();
+        CHECK(marks() == 0);
+    }
+
     TEST_CASE("closing the group lets go of whoever waits") {
         const PrivateMount mount;
         auto group = FanotifyGroup::create();

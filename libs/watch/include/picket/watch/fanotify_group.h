@@ -67,7 +67,9 @@ class FanotifyGroup {
     /// comes). False where the kernel refuses. It does nothing, and says so by nothing, where the file is open for
     /// writing: look again afterwards. One thread, like the rest of what follows.
     bool ignore(int file_fd);
+    /// What is opened meanwhile is asked about, or was not by right: no open slips through.
     void ask_again(int file_fd);
+    /// Drops the marks themselves: an open of such a file in the very moment may pass unasked, whatever is in it now.
     void ask_about_everything();
     /// False where an ignored file's inode stays in memory (before 5.19). Known after the first ignore().
     bool ignores_are_evictable() const;

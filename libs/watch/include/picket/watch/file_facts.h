@@ -50,7 +50,8 @@ class FileInspector {
     virtual bool facts(int fd, FileFacts& facts) = 0;
     virtual FilesystemKind kind(int fd, const FileFacts& facts) = 0;
     /// From here to let_writers_in() nobody begins to write: whoever opens for writing, or truncates, waits, and SIGIO
-    /// comes, which the process must ignore. False, and nobody waits, where somebody has the file open for writing, or where that cannot be said. For moments only.
+    /// comes, which the process must ignore. False, and nobody waits, where somebody has the file open for writing, or
+    /// where that cannot be said. For moments only.
     virtual bool hold_off_writers(int fd) = 0;
     virtual void let_writers_in(int fd) = 0;
     /// True where somebody has the file open for writing, or where that cannot be said.
