@@ -21,18 +21,19 @@ std::array<std::uint64_t, 5> words_of(const watch::FileKey& key) {
 bool VerdictCache::Entry::holds(const watch::FileKey& wanted) const {
     const auto words = words_of(wanted);
     return std::equal(words.begin(), words.end(), key.begin(),
-                      [](std::uint64_t word, const auto& own) { return own.load(kRelaxed) == word; });
+                      [](std::uint64_t word, const auto& own) { return own.load(std::memory_order_acquire) == word; });
 }
 
 void VerdictCache::Entry::fill(const watch::FileKey& with, std::uint64_t in_epoch, Verdict what) {
+    // Each store is a release and each load of the other thread an acquire, and no fence is needed (TSan knows none):
+    // whoever sees a word that is written here sees that the sequence is odd, or has moved on.
     const std::uint32_t before = sequence.load(kRelaxed);
     sequence.store(before + 1, kRelaxed);
-    std::atomic_thread_fence(std::memory_order_release);
     const auto words = words_of(with);
     for (std::size_t i = 0; i < words.size(); ++i)
-        key[i].store(words[i], kRelaxed);
-    verdict.store(what, kRelaxed);
-    epoch.store(in_epoch, kRelaxed);
+        key[i].store(words[i], std::memory_order_release);
+    verdict.store(what, std::memory_order_release);
+    epoch.store(in_epoch, std::memory_order_release);
     sequence.store(before + 2, std::memory_order_release);
 }
 
@@ -59,9 +60,8 @@ bool VerdictCache::knows_clean(const watch::FileKey& key) const {
     for (std::size_t way = 0; way < kWays; ++way) {
         const Entry& entry = set[way];
         const std::uint32_t before = entry.sequence.load(std::memory_order_acquire);
-        const bool clean = entry.epoch.load(kRelaxed) == epoch_.load(kRelaxed) &&
-                           entry.verdict.load(kRelaxed) == Verdict::clean && entry.holds(key);
-        std::atomic_thread_fence(std::memory_order_acquire);
+        const bool clean = entry.epoch.load(std::memory_order_acquire) == epoch_.load(kRelaxed) &&
+                           entry.verdict.load(std::memory_order_acquire) == Verdict::clean && entry.holds(key);
         if (clean && before % 2 == 0 && entry.sequence.load(kRelaxed) == before)
             return true;
     }
