@@ -82,7 +82,7 @@ bool EngineLink::greet(Connection& connection, const std::string& content) {
     connection.role = hello->role;
     connection.worker_pid = static_cast<pid_t>(hello->worker_pid);
     state_.engine_version = hello->engine_version;
-    last_heard_ = clock_.monotonic();
+    unanswered_since_ = {};
     if (hello->role == scan::ConnectionRole::worker) {
         if (control_ < 0)
             return false;
@@ -105,7 +105,7 @@ bool EngineLink::on_status(const std::string& content) {
     const auto status = record_of<scan::EngineStatus>(content);
     if (!status)
         return false;
-    last_heard_ = clock_.monotonic();
+    unanswered_since_ = {};
     silent_since_ = {};
     state_.workers_killed = status->workers_killed;
     state_.workers_crashed = status->workers_crashed;
@@ -141,7 +141,7 @@ bool EngineLink::on_reply(int fd, const std::string& content) {
     const auto reply = record_of<scan::ScanReply>(content);
     if (!reply)
         return false;
-    last_heard_ = clock_.monotonic();
+    unanswered_since_ = {};
     gate_->on_worker_reply(static_cast<gate::WorkerId>(fd), *reply);
     return true;
 }
@@ -187,7 +187,8 @@ void EngineLink::on_tick() {
     state_.workers = gate_->worker_count();
     if (control_ < 0)
         return;
-    if (now - last_heard_ > kSilence) {
+    // From the question on: how long this thread itself was away is no sign of the engine.
+    if (unanswered_since_ != MonotonicTime{} && now - unanswered_since_ > kSilence) {
         if (silent_since_ == MonotonicTime{})
             silent_since_ = now;
         gate_->on_engine_silent();
@@ -213,6 +214,8 @@ bool EngineLink::command(scan::EngineCommandKind kind, std::uint32_t value) {
     record.value = value;
     record.sequence = ++sequence_;
     last_sent_ = clock_.monotonic();
+    if (unanswered_since_ == MonotonicTime{})
+        unanswered_since_ = last_sent_;
     return ipc::send_message(control_, bytes_of(record)).has_value();
 }
 

@@ -83,7 +83,7 @@ class EngineLink final : public gate::EnginePort {
     TrialDone trial_done_;
     std::uint32_t trial_sequence_ = 0;
     MonotonicTime last_sent_{};
-    MonotonicTime last_heard_{};
+    MonotonicTime unanswered_since_{}; ///< the first command after which nothing was heard
     MonotonicTime silent_since_{};
 };
 

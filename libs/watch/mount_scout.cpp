@@ -32,6 +32,7 @@ namespace {
 constexpr int kLookEveryMs = 1'000;
 constexpr int kOpenTimeoutMs = 2'000;
 constexpr auto kRetryFailedAfter = std::chrono::seconds(30);
+constexpr auto kEnterAnewEvery = std::chrono::seconds(2);
 constexpr std::string_view kReportAgain = "again";
 constexpr std::string_view kProve = "prove";
 constexpr Bytes kMountinfoLimit = mebibytes(16);
@@ -70,7 +71,13 @@ struct Target {
     WireReport report;
     pid_t pid = 0;
     std::string mount_point;
+    std::string identity; ///< of the mount, as far as its line tells: a number comes back for something else
     bool check_device = true;
+};
+
+struct Known {
+    WireReport report;
+    std::set<std::string> identities; ///< at the last look
 };
 
 /// One namespace each, the host's own first.
@@ -179,11 +186,12 @@ class ScoutProcess {
         : socket_(std::move(socket)), granularity_(granularity), only_(std::move(only)) {}
 
     [[noreturn]] void run() {
-        const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
         for (;;) {
+            look_for_exchanged();
             look();
-            std::array<pollfd, 2> fds{pollfd{table.get(), POLLPRI, 0}, pollfd{socket_.get(), POLLIN, 0}};
+            std::array<pollfd, 2> fds{pollfd{table_.get(), POLLPRI, 0}, pollfd{socket_.get(), POLLIN, 0}};
             poll(fds.data(), fds.size(), kLookEveryMs);
+            table_changed_ = table_changed_ || fds[0].revents != 0;
             if (fds[1].revents != 0)
                 obey();
         }
@@ -198,6 +206,26 @@ class ScoutProcess {
             return prove();
         known_.clear();
         failed_.clear();
+    }
+
+    /// Unmounted and mounted again between two looks, a file system has lost its marks and stands in the table as before,
+    /// number and all. The kernel says that the table has changed, and it has not: then everything is entered anew.
+    void look_for_exchanged() {
+        pollfd changed{table_.get(), POLLPRI, 0};
+        if (poll(&changed, 1, 0) > 0)
+            table_changed_ = true;
+        if (!table_changed_)
+            return;
+        auto text = sys::read_kernel_file("/proc/self/mountinfo", kMountinfoLimit);
+        const auto now = std::chrono::steady_clock::now();
+        if (!text || (*text == table_text_ && now - entered_anew_ < kEnterAnewEvery))
+            return; // at a later look
+        table_changed_ = false;
+        if (*text == table_text_) {
+            entered_anew_ = now;
+            known_.clear();
+        }
+        table_text_ = std::move(*text);
     }
 
     void send(const WireReport& report) const { (void)send_report(socket_.get(), report, {}); }
@@ -233,6 +261,8 @@ class ScoutProcess {
         set_text(target.report.mount_point, mount.mount_point);
         target.pid = where.pid;
         target.mount_point = mount.mount_point;
+        target.identity = fmt::format("{} {} {}:{} {} {} {} {}", where.inode, mount.id, mount.major, mount.minor,
+                                      mount.root, mount.mount_point, mount.type, mount.source);
         target.check_device = mount.type != "btrfs"; // each subvolume has a device number of its own
         return target;
     }
@@ -263,20 +293,39 @@ class ScoutProcess {
         return targets;
     }
 
-    void look() {
-        const auto targets = collect();
+    /// What is not there any more, or is something else by now, is gone.
+    void forget_gone(const std::map<Key, std::vector<Target>>& targets) {
         for (auto known = known_.begin(); known != known_.end();) {
-            if (targets.contains(known->first)) {
+            const auto found = targets.find(known->first);
+            if (found != targets.end() && is_still_there(known->second, found->second)) {
+                known->second.identities = identities_of(found->second);
                 ++known;
                 continue;
             }
-            known->second.state = MountReport::State::gone;
-            send(known->second);
+            known->second.report.state = MountReport::State::gone;
+            send(known->second.report);
             failed_.erase(known->first);
             entered_.erase(known->first);
             known = known_.erase(known);
         }
         std::erase_if(missing_, [&](const auto& missing) { return !targets.contains(missing.first); });
+    }
+
+    static bool is_still_there(const Known& known, const std::vector<Target>& doors) {
+        return std::any_of(doors.begin(), doors.end(),
+                           [&](const Target& door) { return known.identities.contains(door.identity); });
+    }
+
+    static std::set<std::string> identities_of(const std::vector<Target>& doors) {
+        std::set<std::string> identities;
+        for (const Target& door : doors)
+            identities.insert(door.identity);
+        return identities;
+    }
+
+    void look() {
+        const auto targets = collect();
+        forget_gone(targets);
         const auto now = std::chrono::steady_clock::now();
         for (const auto& [key, doors] : targets) {
             const auto failed = failed_.find(key);
@@ -312,7 +361,7 @@ class ScoutProcess {
         if (error == ENOENT && ++missing_[key] < kLooksForMissing)
             return;
         missing_.erase(key);
-        known_[key] = doors.front().report;
+        known_[key] = {doors.front().report, identities_of(doors)};
         if (error == 0) {
             failed_.erase(key);
             return;
@@ -345,7 +394,11 @@ class ScoutProcess {
     UniqueFd socket_;
     ScoutGranularity granularity_;
     std::vector<std::string> only_;
-    std::map<Key, WireReport> known_;
+    const UniqueFd table_{open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)}; ///< says when it changes
+    std::string table_text_;
+    bool table_changed_ = true;
+    std::chrono::steady_clock::time_point entered_anew_{};
+    std::map<Key, Known> known_;
     std::map<Key, Target> entered_; ///< the door that was open
     std::map<Key, std::chrono::steady_clock::time_point> failed_;
     std::map<Key, unsigned> missing_; ///< looks at which their place was not there

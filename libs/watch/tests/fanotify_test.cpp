@@ -77,6 +77,24 @@ int serve(FanotifyGroup& group, pid_t reader, Decision decision, bool& seen) {
     return exit_status(reader);
 }
 
+/// False where none of that kind comes within 20 s.
+template <typename Matches>
+bool next_report_of(MountScout& scout, Matches matches) {
+    for (int i = 0; i < 200; ++i) {
+        pollfd ready{scout.fd(), POLLIN, 0};
+        poll(&ready, 1, 100);
+        for (;;) {
+            auto report = scout.next_report();
+            REQUIRE(report);
+            if (!report->has_value())
+                break;
+            if (matches(**report))
+                return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 TEST_SUITE("root") {
@@ -160,24 +178,38 @@ TEST_SUITE("root") {
         CHECK(exit_status(reader) == 0);
     }
 
+    TEST_CASE("what is mounted in the place of another, between two looks, is entered as well") {
+        for (const auto granularity : {ScoutGranularity::per_filesystem, ScoutGranularity::per_mount}) {
+            auto scout = MountScout::start(granularity);
+            REQUIRE(scout);
+            const PrivateMount mount;
+            const auto is_entered = [&] {
+                struct stat status {};
+                REQUIRE(::stat(mount.path.c_str(), &status) == 0);
+                return next_report_of(*scout, [&](const MountReport& report) {
+                    struct stat seen {};
+                    return report.state == MountReport::State::opened && report.mount_point == mount.path &&
+                           fstat(report.directory.get(), &seen) == 0 && seen.st_dev == status.st_dev &&
+                           seen.st_ino == status.st_ino && !fs::is_empty(mount.path);
+                });
+            };
+            CHECK(is_entered());
+            for (int i = 0; i < 5; ++i) {
+                while (auto waiting = scout->next_report())
+                    if (!*waiting)
+                        break;
+                REQUIRE(umount2(mount.path.c_str(), MNT_DETACH) == 0);
+                REQUIRE(::mount("tmpfs", mount.path.c_str(), "tmpfs", 0, "mode=755") == 0);
+                std::ofstream(mount.path / "file") << "other";
+                CHECK(is_entered());
+            }
+        }
+    }
+
     TEST_CASE("the scout finds a mount of the host, and one in a namespace of its own, and says when it goes") {
         auto scout = MountScout::start(ScoutGranularity::per_filesystem);
         REQUIRE(scout);
-        const auto wait_for = [&](auto matches) {
-            for (int i = 0; i < 200; ++i) {
-                pollfd ready{scout->fd(), POLLIN, 0};
-                poll(&ready, 1, 100);
-                for (;;) {
-                    auto report = scout->next_report();
-                    REQUIRE(report);
-                    if (!report->has_value())
-                        break;
-                    if (matches(**report))
-                        return true;
-                }
-            }
-            return false;
-        };
+        const auto wait_for = [&](auto matches) { return next_report_of(*scout, matches); };
         CHECK(wait_for([](const MountReport& report) { return report.state == MountReport::State::swept; }));
         std::uint64_t device = 0;
         {

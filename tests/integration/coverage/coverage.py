@@ -69,12 +69,15 @@ class CoverageWorld(World):
             file.write("Picket.Test.Marker:0:*:" + by_start.MARKER.hex() + "\n")
         return target
 
-    def detected(self):
+    def events(self, columns, kind):
         database = sqlite3.connect(f"file:{self.root}/var/lib/picket/state.db?mode=ro", uri=True)
         try:
-            return {row[0] for row in database.execute("SELECT path FROM events WHERE type = 'threat.detected'")}
+            return database.execute(f"SELECT {columns} FROM events WHERE type = ?", (kind,)).fetchall()
         finally:
             database.close()
+
+    def detected(self):
+        return {row[0] for row in self.events("path", "threat.detected")}
 
     def unscanned(self):
         return self.health()["statistics"]["allowed_unscanned"]
@@ -186,7 +189,8 @@ def run_tier(tier, tests, report, filesystems, seconds):
             run_testfiles(report)
             run_races(report, filesystems, seconds)
         if world.unscanned() != before:
-            report.faults.append(f"{tier}: {json.dumps(world.health()['statistics'])}")
+            reasons = world.events("reason, count, message, path", "open.allowed_unscanned")
+            report.faults.append(f"{tier}: {reasons} {json.dumps(world.health()['statistics'])}")
         ended = {name: process.poll() for name, process in world.processes.items() if process.poll() is not None}
         if ended:
             report.faults.append(f"{tier}: ended by themselves: {ended}")
