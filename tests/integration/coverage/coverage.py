@@ -32,7 +32,7 @@ from table import NONE, OPEN, SEEN, run_table
 
 ENGINE_TMP = "/run/picket/engine-tmp"  # where the gate knows it
 TESTFILES = "/usr/share/clamav-testfiles"
-SEEN_SECONDS = 20.0
+SEEN_SECONDS = 60.0
 RACES_ON = ("ext4", "tmpfs", "overlay")
 HEAD = """# Coverage
 

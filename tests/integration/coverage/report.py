@@ -16,7 +16,7 @@ class Hole:
 
     def __init__(self, entrance, paragraph, result=OPEN, filesystems=EVERY, owners=EVERY, tiers=EVERY, race=False):
         self.entrance, self.paragraph, self.result = entrance, paragraph, result
-        self.race = race  # now and then the gate is faster than the next opener
+        self.race = race  # now and then it is blocked
         self.filesystems, self.owners, self.tiers = filesystems, owners, tiers
         self.met = 0
 
@@ -33,16 +33,17 @@ LOCAL = ("ext4", "xfs", "btrfs", "tmpfs", "ramfs", "ext2", "ext3")
 ROOTS_MAPPING = "Root's own writes through a shared mapping"
 
 
-def root_maps(entrance, race=False):
-    return Hole("shared mapping, " + entrance, ROOTS_MAPPING, SEEN, LOCAL, ("root",), race=race)
+def root_maps(entrance):
+    """On a busy machine the kernel still asks when the opener comes, or the gate knows of the close before."""
+    return Hole("shared mapping, " + entrance, ROOTS_MAPPING, SEEN, LOCAL, ("root",), race=True)
 
 
 HOLES = [
     root_maps("written, file closed, mapping lives"),
     root_maps("file closed, judged, written, mapping lives"),
-    root_maps("written and unmapped", race=True),
-    root_maps("file closed, judged, written, unmapped", race=True),
-    root_maps("dirty before it was judged", race=True),
+    root_maps("written and unmapped"),
+    root_maps("file closed, judged, written, unmapped"),
+    root_maps("dirty before it was judged"),
     Hole("descriptor from when it was clean", "Other entrances.", SEEN),
     Hole("memfd, opened by /proc/self/fd", "Other entrances."),
     Hole("memfd, started as a program", "Other entrances."),
