@@ -208,8 +208,9 @@ class ScoutProcess {
         failed_.clear();
     }
 
-    /// Unmounted and mounted again between two looks, a file system has lost its marks and stands in the table as before,
-    /// number and all. The kernel says that the table has changed, and it has not: then everything is entered anew.
+    /// Unmounted and mounted again between two looks, a file system has lost its marks and stands in the table as
+    /// before, number and all. The kernel says that the table has changed, and it has not: then everything is entered
+    /// anew.
     void look_for_exchanged() {
         pollfd changed{table_.get(), POLLPRI, 0};
         if (poll(&changed, 1, 0) > 0)

@@ -98,7 +98,7 @@ class World final : public Responder,
     }
     bool ignore(int fd) override {
         if (files.at(descriptors[fd]).writer)
-            return true; // as the kernel does: no mark, and no word about it
+            return true;                           // as the kernel does: no mark, and no word about it
         CHECK(held_off.contains(descriptors[fd])); // else somebody comes to write before the mark is there
         ignored.insert(descriptors[fd]);
         return true;
@@ -136,7 +136,7 @@ class World final : public Responder,
     std::vector<WorkerId> killed;
     std::vector<std::uint64_t> digest_questions;
     bool digests_work = true;
-    std::set<std::uint64_t> ignored; ///< inodes
+    std::set<std::uint64_t> ignored;  ///< inodes
     std::set<std::uint64_t> held_off; ///< inodes that nobody can open for writing now
     std::function<void(File&)> on_hold_off;
     bool marks_pin_memory = false;
