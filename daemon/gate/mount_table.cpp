@@ -1,5 +1,7 @@
 #include "mount_table.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <picket/model/paths.h>
 #include <picket/sys/file.h>
@@ -77,6 +79,8 @@ void MountTable::apply(watch::MountReport&& report) {
     using State = watch::MountReport::State;
     if (report.state == State::swept) {
         swept_ = true;
+        if (std::exchange(host_mounts_changed_, false))
+            refresh_host_mounts();
         return;
     }
     if (report.state == State::canary)
@@ -87,7 +91,7 @@ void MountTable::apply(watch::MountReport&& report) {
         states_.erase(key);
         misses_.erase(key);
         gate_.forget_filesystems(); // its device number may come back as something else
-        refresh_host_mounts();
+        host_mounts_changed_ = true;
         return;
     }
     FilesystemState state{report.mount_point,   report.type, report.device, FilesystemState::Status::unmarked, "",
@@ -105,7 +109,7 @@ void MountTable::apply(watch::MountReport&& report) {
     } else {
         state.reason = marked.error().message();
     }
-    refresh_host_mounts();
+    host_mounts_changed_ = true;
     const bool unmarked = state.status == FilesystemState::Status::unmarked;
     bool news = false;
     {

@@ -68,6 +68,7 @@ class MountTable {
     const Clock& clock_;
     profile::PolicySnapshot policy_;
     bool exec_events_ = false;
+    bool host_mounts_changed_ = false;
     std::atomic<bool> swept_{false};
     mutable std::mutex mutex_;
     std::map<Key, FilesystemState> states_;
