@@ -57,6 +57,7 @@ int run_method(const Context& context);
 int show(const Context& context, const data::Json& result);
 
 int run_config(const Context& context);
+int run_connectivity(const Context& context);
 int run_definitions(const Context& context);
 int run_event_follow(const Context& context);
 int run_event_verify(const Context& context);

@@ -639,6 +639,21 @@ std::vector<Row> definitions_rows() {
     };
 }
 
+Row connectivity_row() {
+    return {.verb = {.words = "connectivity test",
+                     .summary = "Says of every server that this host needs whether it is reached, hop by hop.",
+                     .examples = {"picket connectivity test", "picket connectivity test --output json"},
+                     .note = "Needs root. The hops are dns, tcp, proxy, tls and http; servers, proxy and CA "
+                             "certificates are those of the onboarding package. What is at fault is named by a word of "
+                             "operations.md, with what to do about it. Exit code 1: a server is not reached. A host "
+                             "without a network is protected all the same, with the definitions that it has."},
+            .needs_root = true,
+            .kind = "connectivity",
+            .method = "connectivity.test",
+            .fields = {"all_reachable", "proxy", "no_proxy", "authorities", "endpoints", "notices"},
+            .run = run_connectivity};
+}
+
 std::vector<Row> diagnostic_rows() {
     const Option top = {.name = "--top",
                         .value = "N",
@@ -809,6 +824,7 @@ std::vector<Row> make_rows() {
     append(configuration_rows());
     append(tag_rows());
     append(definitions_rows());
+    all.push_back(connectivity_row());
     append(diagnostic_rows());
     append(other_rows());
     return all;

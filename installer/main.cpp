@@ -143,7 +143,8 @@ int run(const std::vector<std::string>& arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
-    sys::start_clean();
+    // Named where a server is not reached, and used by nothing.
+    sys::start_clean({"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "auto_proxy"});
     catch_stop_requests();
     umask(022);
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);

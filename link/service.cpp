@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/data/json.h>
+#include <picket/ipc/probe_json.h>
+#include <picket/net/probe.h>
 
 namespace picket::link {
 namespace {
@@ -60,6 +62,7 @@ Result<net::Request> request_from(const Json& json) {
     request.time_limit =
         std::chrono::seconds(std::clamp<std::int64_t>(data::integer_or(json, "seconds", 60), 1, kLongestSeconds));
     request.proxy = data::string_or(json, "proxy", "");
+    request.no_proxy = data::strings_of(data::member(json, "no_proxy"));
     request.ca_certificates = data::string_or(json, "ca_certificates", "");
     request.if_none_match = data::string_or(json, "if_none_match", "");
     return request;
@@ -76,10 +79,8 @@ Json to_json(const net::Response& response) {
     return json;
 }
 
-Result<Json> fetch(net::Downloader& downloader, const ipc::Message& message, const std::function<bool()>& cancelled) {
-    const Json json = PICKET_TRY(data::parse_json(message.content));
-    if (data::string_or(json, "op", "") != "fetch")
-        return Error(ErrorCode::invalid_input, "unknown op: it is fetch");
+Result<Json> fetch(net::Downloader& downloader, const Json& json, const ipc::Message& message,
+                   const std::function<bool()>& cancelled) {
     struct stat status {};
     if (message.descriptors.size() != 1 || fstat(message.descriptors.front().get(), &status) != 0 ||
         !S_ISREG(status.st_mode))
@@ -89,10 +90,28 @@ Result<Json> fetch(net::Downloader& downloader, const ipc::Message& message, con
     return to_json(PICKET_TRY(downloader.get(request, sink, cancelled)));
 }
 
+Result<Json> probe(const Json& json, const std::function<bool()>& cancelled) {
+    const ProbeRequest request = PICKET_TRY(ipc::probe_request_from(json));
+    Json result = ipc::to_json(net::probe(request, cancelled));
+    result["ok"] = true;
+    return result;
+}
+
+Result<Json> dispatch(net::Downloader& downloader, const ipc::Message& message,
+                      const std::function<bool()>& cancelled) {
+    const Json json = PICKET_TRY(data::parse_json(message.content));
+    const std::string op = data::string_or(json, "op", "");
+    if (op == "fetch")
+        return fetch(downloader, json, message, cancelled);
+    if (op == "probe")
+        return probe(json, cancelled);
+    return Error(ErrorCode::invalid_input, "unknown op: it is fetch or probe");
+}
+
 } // namespace
 
 std::string answer(net::Downloader& downloader, const ipc::Message& request, const std::function<bool()>& cancelled) {
-    const auto result = fetch(downloader, request, cancelled);
+    const auto result = dispatch(downloader, request, cancelled);
     if (result)
         return data::to_text(*result);
     const Json error{{"code", to_string(result.error().code())}, {"message", result.error().message()}};

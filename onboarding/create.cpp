@@ -109,6 +109,8 @@ Result<trust::OnboardingRequest> request_from(const command_line::Invocation& in
         PICKET_TRY(trust::check_proxy_url(invocation.get("--proxy")));
         request.proxy = invocation.get("--proxy");
     }
+    request.no_proxy = invocation.all("--no-proxy");
+    PICKET_TRY(trust::check_no_proxy(request.no_proxy));
     request.tags = PICKET_TRY(tags_from(invocation.all("--tag")));
     request.ca_certificates = PICKET_TRY(certificates_from(invocation.all("--ca")));
     return request;

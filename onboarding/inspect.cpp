@@ -6,9 +6,9 @@
 namespace picket::onboarding {
 namespace {
 
-const std::vector<std::string_view> kOrder{"file",       "status",          "organisation", "key_id",    "public_key",
-                                           "package_id", "issued",          "expires",      "endpoints", "proxy",
-                                           "tags",       "ca_certificates", "profiles",     "warnings"};
+const std::vector<std::string_view> kOrder{"file",       "status", "organisation",    "key_id",    "public_key",
+                                           "package_id", "issued", "expires",         "endpoints", "proxy",
+                                           "no_proxy",   "tags",   "ca_certificates", "profiles",  "warnings"};
 
 /// The enrolment token is left out on purpose.
 data::Json to_json(const std::string& file, const trust::OnboardingPackage& package, WallTime now) {
@@ -37,6 +37,8 @@ data::Json to_json(const std::string& file, const trust::OnboardingPackage& pack
     data::set_path(json, "file", file);
     if (!package.proxy.empty())
         json["proxy"] = package.proxy;
+    if (!package.no_proxy.empty())
+        json["no_proxy"] = data::Json(package.no_proxy);
     return json;
 }
 

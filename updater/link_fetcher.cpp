@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/data/json.h>
+#include <picket/ipc/probe_json.h>
 #include <picket/ipc/seqpacket.h>
 
 namespace picket::updater {
@@ -27,6 +28,7 @@ Json to_json(const updates::Fetcher::Request& request) {
             {"seconds", request.time_limit.count()},
             {"if_none_match", request.if_none_match},
             {"proxy", request.proxy},
+            {"no_proxy", request.no_proxy},
             {"ca_certificates", request.ca_certificates}};
 }
 
@@ -56,20 +58,32 @@ Result<void> wait_for_answer(int connection, int stop, std::chrono::seconds time
 
 } // namespace
 
-Result<updates::Fetcher::Answer> LinkFetcher::fetch(const Request& request) {
+Result<Json> LinkFetcher::ask(const Json& request, const std::vector<int>& descriptors,
+                              std::chrono::seconds time_limit) const {
     const auto connection = ipc::connect_to(path_);
     if (!connection)
         return Error(ErrorCode::unavailable, connection.error().with_context("picket-link").message());
     if (!ipc::wait_writable(connection->get(), kSendWithinMs))
         return Error(ErrorCode::unavailable, "picket-link takes no request");
-    PICKET_TRY(ipc::send_message(connection->get(), data::to_text(to_json(request)), {request.output}));
-    PICKET_TRY(wait_for_answer(connection->get(), stop_fd_, request.time_limit));
+    PICKET_TRY(ipc::send_message(connection->get(), data::to_text(request), descriptors));
+    PICKET_TRY(wait_for_answer(connection->get(), stop_fd_, time_limit));
     const auto message = ipc::receive_message(connection->get(), kibibytes(64));
     if (!message)
-        return Error(ErrorCode::unavailable, "picket-link ended in the middle of a download");
-    const Json answer = PICKET_TRY(data::parse_json(message->content));
+        return Error(ErrorCode::unavailable, "picket-link ended before it answered");
+    Json answer = PICKET_TRY(data::parse_json(message->content));
     if (!data::bool_or(answer, "ok", false))
         return error_of(answer);
+    return answer;
+}
+
+Result<ProbeResult> LinkFetcher::probe(const ProbeRequest& request) const {
+    Json json = ipc::to_json(request);
+    json["op"] = "probe";
+    return ipc::probe_result_from(PICKET_TRY(ask(json, {}, 2 * request.time_limit)));
+}
+
+Result<updates::Fetcher::Answer> LinkFetcher::fetch(const Request& request) {
+    const Json answer = PICKET_TRY(ask(to_json(request), {request.output}, request.time_limit));
     Answer result;
     result.status = static_cast<long>(data::integer_or(answer, "status", 0));
     result.etag = escape_for_display(data::string_or(answer, "etag", "").substr(0, 256));

@@ -11,6 +11,7 @@
 #include <picket/sys/notify.h>
 #include <picket/sys/program_arguments.h>
 
+#include "connection_test.h"
 #include "link_fetcher.h"
 #include "service.h"
 
@@ -41,6 +42,10 @@ Result<void> serve(const Arguments& arguments) {
     const SystemClock clock;
     updater::LinkFetcher fetcher(arguments.link, stop.get());
     updates::Updater updater(root, clock, fetcher);
+    const updater::Services services{updater, [&] {
+                                         return updater::test_connections(
+                                             root, [&](const ProbeRequest& request) { return fetcher.probe(request); });
+                                     }};
     sys::notify_service_manager("READY=1");
     ipc::RequestServerOptions options;
     options.allowed_uids = {geteuid()};
@@ -48,7 +53,7 @@ Result<void> serve(const Arguments& arguments) {
         options.idle = kIdle;
     ipc::RequestServer server(
         std::move(listening), stop.get(), clock,
-        [&](const ipc::Message& message, int) { return updater::answer(updater, message.content); }, options);
+        [&](const ipc::Message& message, int) { return updater::answer(services, message.content); }, options);
     server.run();
     return {};
 }

@@ -11,7 +11,6 @@ namespace {
 
 using data::Json;
 using updates::Outcome;
-using updates::Updater;
 
 Json to_json(const Outcome& outcome) {
     Json json{{"status", updates::to_string(outcome.status)}, {"received", outcome.received}};
@@ -27,50 +26,61 @@ Json to_json(const Outcome& outcome) {
     return json;
 }
 
-Result<Json> prepare(Updater& updater, const Json&) {
-    return to_json(updater.prepare());
+Result<Json> prepare(const Services& services, const Json&) {
+    return to_json(services.updater.prepare());
 }
 
-Result<Json> rollback(Updater& updater, const Json&) {
-    return to_json(updater.prepare_rollback());
+Result<Json> rollback(const Services& services, const Json&) {
+    return to_json(services.updater.prepare_rollback());
 }
 
-Result<Json> commit(Updater& updater, const Json& request) {
+Result<Json> commit(const Services& services, const Json& request) {
     const std::string generation = PICKET_TRY(data::get_string(request, "generation"));
-    PICKET_TRY(updater.commit(generation));
+    PICKET_TRY(services.updater.commit(generation));
     return Json::object();
 }
 
-Result<Json> refuse(Updater& updater, const Json& request) {
+Result<Json> refuse(const Services& services, const Json& request) {
     const std::string generation = PICKET_TRY(data::get_string(request, "generation"));
-    PICKET_TRY(updater.refuse(generation, data::string_or(request, "message", "")));
+    PICKET_TRY(services.updater.refuse(generation, data::string_or(request, "message", "")));
     return Json::object();
 }
 
-Result<Json> status(Updater& updater, const Json&) {
-    return updater.status();
+Result<Json> status(const Services& services, const Json&) {
+    return services.updater.status();
+}
+
+Result<Json> test(const Services& services, const Json&) {
+    const auto report = services.test();
+    if (!report)
+        return report.error();
+    return Json{{"report", connectivity::to_json(*report)}};
 }
 
 struct OperationRow {
     const char* name;
-    Result<Json> (*run)(Updater&, const Json&);
+    Result<Json> (*run)(const Services&, const Json&);
 };
-constexpr std::array<OperationRow, 5> kOperations{
-    {{"prepare", prepare}, {"prepare_rollback", rollback}, {"commit", commit}, {"refuse", refuse}, {"status", status}}};
+constexpr std::array<OperationRow, 6> kOperations{{{"prepare", prepare},
+                                                   {"prepare_rollback", rollback},
+                                                   {"commit", commit},
+                                                   {"refuse", refuse},
+                                                   {"status", status},
+                                                   {"connectivity", test}}};
 
-Result<Json> dispatch(Updater& updater, std::string_view text) {
+Result<Json> dispatch(const Services& services, std::string_view text) {
     const Json request = PICKET_TRY(data::parse_json(text));
     const std::string name = PICKET_TRY(data::get_string(request, "op"));
     for (const OperationRow& row : kOperations)
         if (name == row.name)
-            return row.run(updater, request);
+            return row.run(services, request);
     return Error(ErrorCode::invalid_input, fmt::format("unknown op '{}'", escape_for_display(name.substr(0, 64))));
 }
 
 } // namespace
 
-std::string answer(Updater& updater, std::string_view request) {
-    auto result = dispatch(updater, request);
+std::string answer(const Services& services, std::string_view request) {
+    auto result = dispatch(services, request);
     if (!result) {
         const Json error{{"code", to_string(result.error().code())}, {"message", result.error().message()}};
         return data::to_text(Json{{"ok", false}, {"error", error}});

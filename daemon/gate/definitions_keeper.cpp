@@ -114,6 +114,8 @@ RpcResult DefinitionsKeeper::carry_out(Order order) {
         return update();
     case Order::rollback:
         return rollback();
+    case Order::connectivity:
+        return test_connections();
     case Order::status:
         break;
     }
@@ -122,6 +124,13 @@ RpcResult DefinitionsKeeper::carry_out(Order order) {
         return {Json(), ipc::rpc_error_from(status.error())};
     status->erase("ok");
     return {std::move(*status), {}};
+}
+
+RpcResult DefinitionsKeeper::test_connections() const {
+    const auto answer = request({{"op", "connectivity"}});
+    if (!answer)
+        return {Json(), ipc::rpc_error_from(answer.error())};
+    return {data::member(*answer, "report"), {}};
 }
 
 RpcResult DefinitionsKeeper::update() {

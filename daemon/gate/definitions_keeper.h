@@ -32,7 +32,7 @@ class DefinitionsKeeper {
     void start();
     void stop();
 
-    enum class Order { update, rollback, status };
+    enum class Order { update, rollback, status, connectivity };
     /// Answered when it is done. Any thread.
     ipc::RpcResult ask(Order order, const ipc::RpcReply& reply);
 
@@ -46,6 +46,7 @@ class DefinitionsKeeper {
     ipc::RpcResult carry_out(Order order);
     ipc::RpcResult update();
     ipc::RpcResult rollback();
+    ipc::RpcResult test_connections() const;
     ipc::RpcResult report_failure(const data::Json& outcome);
     Result<void> put_in_force(const std::string& generation, bool is_new);
     Result<data::Json> request(const data::Json& request) const;

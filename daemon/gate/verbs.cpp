@@ -82,6 +82,7 @@ const std::vector<Verbs::Row>& Verbs::table() {
         {"definitions.update", Access::root, {}, &Verbs::definitions_update},
         {"definitions.rollback", Access::root, {}, &Verbs::definitions_rollback},
         {"definitions.status", Access::root, {}, &Verbs::definitions_status},
+        {"connectivity.test", Access::root, {}, &Verbs::connectivity_test},
         {"profile.show", Access::root, {}, &Verbs::profile_show},
         {"selftest.begin", Access::root, {}, &Verbs::selftest_begin},
         {"selftest.result", Access::root, {}, &Verbs::selftest_result},

@@ -84,6 +84,7 @@ class Verbs {
     ipc::RpcResult definitions_update(ipc::RpcRequest&);
     ipc::RpcResult definitions_rollback(ipc::RpcRequest&);
     ipc::RpcResult definitions_status(ipc::RpcRequest&);
+    ipc::RpcResult connectivity_test(ipc::RpcRequest&);
     ipc::RpcResult tag_list(ipc::RpcRequest&);
     ipc::RpcResult tag_set(ipc::RpcRequest&);
     ipc::RpcResult tag_remove(ipc::RpcRequest&);

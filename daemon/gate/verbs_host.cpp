@@ -56,6 +56,10 @@ RpcResult Verbs::definitions_status(RpcRequest& request) {
     return ports_.definitions.ask(DefinitionsKeeper::Order::status, request.reply);
 }
 
+RpcResult Verbs::connectivity_test(RpcRequest& request) {
+    return ports_.definitions.ask(DefinitionsKeeper::Order::connectivity, request.reply);
+}
+
 RpcResult Verbs::tag_list(RpcRequest&) {
     return {Json{{"tags", read_host_identity(ports_.root).tags}}, {}};
 }

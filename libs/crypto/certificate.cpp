@@ -1,5 +1,6 @@
 #include <picket/crypto/certificate.h>
 
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -12,12 +13,26 @@ namespace {
 constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 
-Result<void> check_one(std::string_view block) {
-    const std::unique_ptr<BIO, decltype(&BIO_free)> source(
-        BIO_new_mem_buf(block.data(), static_cast<int>(block.size())), BIO_free);
+using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+using Memory = std::unique_ptr<BIO, decltype(&BIO_free)>;
+
+Certificate read_one(std::string_view block) {
+    const Memory source(BIO_new_mem_buf(block.data(), static_cast<int>(block.size())), BIO_free);
     PICKET_CHECK(source != nullptr);
-    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
-        PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr), X509_free);
+    return {PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr), X509_free};
+}
+
+std::string subject_of(X509* certificate) {
+    const Memory text(BIO_new(BIO_s_mem()), BIO_free);
+    PICKET_CHECK(text != nullptr);
+    X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(text.get(), &data);
+    return std::string(data, static_cast<std::size_t>(std::max(0L, size)));
+}
+
+Result<void> check_one(std::string_view block) {
+    const Certificate certificate = read_one(block);
     if (!certificate)
         return Error(ErrorCode::invalid_input, "a certificate that cannot be read: PEM is expected");
     if (X509_check_ca(certificate.get()) == 0)
@@ -46,6 +61,17 @@ Result<std::vector<std::string>> split_ca_certificates(std::string_view pem) {
     if (blocks.empty())
         return Error(ErrorCode::invalid_input, "no certificate in it: PEM (-----BEGIN CERTIFICATE-----) is expected");
     return blocks;
+}
+
+std::vector<std::string> subjects_of_certificates(std::string_view pem) {
+    std::vector<std::string> subjects;
+    for (auto from = pem.find(kBegin); from != std::string_view::npos; from = pem.find(kBegin)) {
+        const auto to = std::min(pem.find(kEnd, from), pem.size() - kEnd.size());
+        if (const Certificate certificate = read_one(pem.substr(from, to + kEnd.size() - from)))
+            subjects.push_back(subject_of(certificate.get()));
+        pem.remove_prefix(std::min(to + kEnd.size(), pem.size()));
+    }
+    return subjects;
 }
 
 } // namespace picket::crypto

@@ -50,8 +50,8 @@ constexpr std::array<CheckRow, 28> kChecks{{
     {"immutable_root", check_immutable_root, kBlocking, true, kRequirement},
     {"container", check_container, kAdvisory, true, kRequirement},
     {"product.installed", check_product_installed, kBlocking, true, InstallerExit::broken_installation},
-    {"network.endpoints", nullptr, kBlocking, true, kRequirement},
-    {"network.proxy", nullptr, kBlocking, true, kRequirement},
+    {"network.endpoints", nullptr, kAdvisory, true, kRequirement},
+    {"network.proxy", nullptr, kAdvisory, true, kRequirement},
     {"network.tls_interception", nullptr, kBlocking, true, kRequirement},
     {"bundle.trusted", nullptr, kBlocking, false, InstallerExit::bundle_refused},
     {"bundle.expiry", nullptr, kBlocking, true, InstallerExit::bundle_refused},
@@ -81,7 +81,7 @@ Answer supplied_answer(const CheckRow& row, const CheckOptions& options) {
                 given->status == CheckStatus::fail && given->exit_code != kRequirement ? std::optional(given->exit_code)
                                                                                        : std::nullopt};
     if (row.id.rfind("network.", 0) == 0)
-        return skip("not part of this version");
+        return options.root.is_running_host() ? skip("no onboarding package was given") : skip_offline();
     return skip(row.id.rfind("bundle.", 0) == 0 ? "no bundle was given" : "no onboarding package was given");
 }
 

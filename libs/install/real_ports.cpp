@@ -15,6 +15,7 @@
 #include <picket/profile/authored.h>
 #include <picket/sys/process.h>
 
+#include "network_checks.h"
 #include "real_parts.h"
 
 namespace picket::install {
@@ -80,6 +81,7 @@ class RealHost final : public HostPort {
         supply(options, "bundle.trusted", request.bundle);
         supply(options, "bundle.expiry", request.bundle_expiry);
         supply(options, "onboarding.valid", request.onboarding);
+        supply_network(options, request.onboarding_document);
         const auto results = host::run_checks(options);
         if (!results)
             return {.failure = failure_from(InstallerExit::usage, results.error())};
@@ -114,6 +116,19 @@ class RealHost final : public HostPort {
         }
         options.supplied.push_back(std::move(result));
     }
+    /// Once for each document: a way that does not answer takes its time.
+    void supply_network(host::CheckOptions& options, std::string document) {
+        if (!root_.is_running_host())
+            return;
+        if (document.empty())
+            document = root_.read(paths::kOnboarding, mebibytes(1)).value_or("");
+        if (document.empty())
+            return;
+        if (network_document_ != document)
+            network_ = run_network_checks(document, root_);
+        network_document_ = std::move(document);
+        options.supplied.insert(options.supplied.end(), network_.begin(), network_.end());
+    }
     static std::string describe(const host::CheckResult& check) {
         return check.required.empty() ? fmt::format("{}: {}", check.id, check.observed)
                                       : fmt::format("{}: {} (required: {})", check.id, check.observed, check.required);
@@ -122,6 +137,8 @@ class RealHost final : public HostPort {
     const sys::Root& root_;
     const Clock& clock_;
     const std::atomic<bool>& stop_;
+    std::string network_document_;
+    std::vector<host::CheckResult> network_;
 };
 
 class RealProfiles final : public ProfilePort {

@@ -113,6 +113,8 @@ Session::Refusal Session::open_inputs(const Request& request, Wishes& wishes, Ch
     if (failure && failure->exit == InstallerExit::onboarding_not_found)
         return failure;
     checks.onboarding = CheckRequest::Input{failure ? "" : "organisation " + wishes.onboarding->org_name, failure};
+    if (!failure)
+        checks.onboarding_document = wishes.onboarding->document;
     return std::nullopt;
 }
 

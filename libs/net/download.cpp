@@ -1,14 +1,14 @@
 #include <picket/net/download.h>
 
 #include <array>
-#include <curl/curl.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 #include <picket/base/build_info.h>
 #include <picket/base/check.h>
 #include <picket/base/text.h>
+#include <picket/net/no_proxy.h>
 
+#include "curl_setup.h"
 #include "headers.h"
 
 namespace picket::net {
@@ -21,11 +21,6 @@ constexpr long kSlowForSeconds = 30;
 constexpr std::uint64_t kMostHeaderBytes = 65'536; ///< of one answer
 constexpr long kOk = 200;
 constexpr long kPartial = 206;
-
-/// Where distributions keep the certificates of the public authorities.
-constexpr std::array kHostCertificates{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-                                       "/etc/ssl/ca-bundle.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-                                       "/etc/ssl/cert.pem"};
 
 /// One download while it runs; what libcurl's callbacks get.
 struct Transfer {
@@ -112,36 +107,6 @@ void add_header(HeaderList& list, std::string_view name, const std::string& valu
     list.reset(longer);
 }
 
-/// https stays https; http may become either.
-void set_protocols(CURL* handle, bool secure) {
-#if LIBCURL_VERSION_NUM >= 0x075500
-    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-#else
-    curl_easy_setopt(handle, CURLOPT_PROTOCOLS, long{CURLPROTO_HTTP | CURLPROTO_HTTPS});
-    curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS,
-                     secure ? long{CURLPROTO_HTTPS} : long{CURLPROTO_HTTP | CURLPROTO_HTTPS});
-#endif
-}
-
-void set_trust(CURL* handle, const std::string& pem) {
-    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(handle, CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
-    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
-    if (!pem.empty()) {
-        curl_blob blob{const_cast<char*>(pem.data()), pem.size(), CURL_BLOB_COPY};
-        curl_easy_setopt(handle, CURLOPT_CAINFO, nullptr);
-        curl_easy_setopt(handle, CURLOPT_CAINFO_BLOB, &blob);
-        return;
-    }
-    for (const char* path : kHostCertificates)
-        if (access(path, R_OK) == 0) {
-            curl_easy_setopt(handle, CURLOPT_CAINFO, path);
-            return;
-        }
-}
-
 void set_limits(CURL* handle, const Request& request) {
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectWithinSeconds);
     curl_easy_setopt(handle, CURLOPT_TIMEOUT, static_cast<long>(request.time_limit.count()));
@@ -163,7 +128,9 @@ Error error_of(CURLcode code, const char* detail, const Request& request) {
     case CURLE_COULDNT_RESOLVE_PROXY:
         return at(ErrorCode::unavailable, "name of the proxy");
     case CURLE_COULDNT_CONNECT:
-        return at(ErrorCode::unavailable, request.proxy.empty() ? "connection" : "connection to the proxy");
+        return at(ErrorCode::unavailable, request.proxy.empty() || bypasses_proxy(request.url, request.no_proxy)
+                                              ? "connection"
+                                              : "connection to the proxy");
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -186,12 +153,7 @@ Error error_of(CURLcode code, const char* detail, const Request& request) {
 } // namespace
 
 struct Downloader::Impl {
-    Impl() {
-        static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
-        PICKET_CHECK(kReady == CURLE_OK);
-        handle = curl_easy_init();
-        PICKET_CHECK(handle != nullptr);
-    }
+    Impl() : handle(new_handle()) {}
     ~Impl() { curl_easy_cleanup(handle); }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
@@ -207,8 +169,7 @@ struct Downloader::Impl {
         curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(handle, CURLOPT_HTTPHEADER, list.get());
         curl_easy_setopt(handle, CURLOPT_USERAGENT, fmt::format("picket/{}", build::version()).c_str());
-        curl_easy_setopt(handle, CURLOPT_PROXY, request.proxy.c_str()); // "" also switches the environment's off
-        curl_easy_setopt(handle, CURLOPT_NOPROXY, "");
+        set_way(handle, request.url, request.proxy, request.no_proxy);
         curl_easy_setopt(handle, CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
         curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
         set_protocols(handle, to_lower(request.url).starts_with("https:"));
@@ -227,7 +188,7 @@ struct Downloader::Impl {
         curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
     }
 
-    CURL* handle = nullptr;
+    CURL* handle;
 };
 
 Downloader::Downloader() : impl_(std::make_unique<Impl>()) {}

@@ -17,6 +17,7 @@
 #include <picket/base/scope_exit.h>
 #include <picket/base/text.h>
 #include <picket/base/unique_fd.h>
+#include <picket/sandbox/network_only.h>
 #include <picket/sys/file.h>
 
 #include "confined_child_setup.h"
@@ -58,8 +59,10 @@ Result<void> work_guarded(const ConfinedWork& work, ConfinedOutput& output) {
     }
 }
 
-[[noreturn]] void be_child(const Confinement& confinement, const ConfinedWork& work) {
-    const auto confined = confine(confinement);
+using Confine = Result<void> (*)(const Confinement&);
+
+[[noreturn]] void be_child(Confine confine_self, const Confinement& confinement, const ConfinedWork& work) {
+    const auto confined = confine_self(confinement);
     ConfinedOutput output(confinement.output);
     if (!confined)
         send_result(confinement.output, Error(ErrorCode::unavailable, "cannot confine: " + confined.error().message()));
@@ -184,6 +187,27 @@ class Supervisor {
     std::uint64_t received_ = 0;
 };
 
+/// `confinement` lacks the pipe's end, which is made here.
+Result<void> run_child(Confine confine_self, Confinement confinement, const ConfinedWork& work,
+                       const FrameReceiver& receiver) {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0)
+        return Error::from_errno(errno, "pipe");
+    UniqueFd input(ends[0]);
+    UniqueFd output(ends[1]);
+    if (fcntl(input.get(), F_SETFL, O_NONBLOCK) != 0)
+        return Error::from_errno(errno, "pipe");
+    confinement.output = output.get();
+    const pid_t pid = fork();
+    if (pid < 0)
+        return Error::from_errno(errno, "fork");
+    if (pid == 0)
+        be_child(confine_self, confinement, work);
+    output.reset();
+    Supervisor supervisor(pid, std::move(input), confinement.limits);
+    return supervisor.receive_all(receiver);
+}
+
 } // namespace
 
 Result<void> ConfinedOutput::send(std::uint32_t type, ByteSpan payload) {
@@ -194,22 +218,13 @@ Result<void> ConfinedOutput::send(std::uint32_t type, ByteSpan payload) {
 Result<void> run_confined(const std::vector<int>& descriptors, const ConfinedLimits& limits, const ConfinedWork& work,
                           const FrameReceiver& receiver) {
     const UniqueFd empty_root = PICKET_TRY(open_removed_directory());
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0)
-        return Error::from_errno(errno, "pipe");
-    UniqueFd input(ends[0]);
-    UniqueFd output(ends[1]);
-    if (fcntl(input.get(), F_SETFL, O_NONBLOCK) != 0)
-        return Error::from_errno(errno, "pipe");
-    const Confinement confinement{getpid(), descriptors, output.get(), empty_root.get(), limits};
-    const pid_t pid = fork();
-    if (pid < 0)
-        return Error::from_errno(errno, "fork");
-    if (pid == 0)
-        be_child(confinement, work);
-    output.reset();
-    Supervisor supervisor(pid, std::move(input), limits);
-    return supervisor.receive_all(receiver);
+    return run_child(confine,
+                     {.parent = getpid(), .descriptors = descriptors, .empty_root = empty_root.get(), .limits = limits},
+                     work, receiver);
+}
+
+Result<void> run_networked(const ConfinedLimits& limits, const ConfinedWork& work, const FrameReceiver& receiver) {
+    return run_child(confine_to_network, {.parent = getpid(), .limits = limits}, work, receiver);
 }
 
 } // namespace picket::sandbox

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/sandbox/network_only.h>
 #include <picket/sandbox/privileges.h>
 #include <picket/sandbox/seccomp_filter.h>
 #include <picket/sys/file.h>
@@ -134,6 +135,19 @@ Result<void> enter_empty_root(int directory) {
     return {};
 }
 
+/// Drawn before the root directory changes.
+struct UnusedUids {
+    std::uint32_t high = kHighUids + random_below(kHighUidCount);
+    std::uint32_t low = low_unused_uid();
+};
+
+Result<void> become_unused(const UnusedUids& uids) {
+    auto became = become({uids.high, uids.high});
+    if (!became && became.error().errno_value() == EINVAL) // not mapped in this user namespace
+        return become({uids.low, uids.low});
+    return became;
+}
+
 /// As root: another user in an empty root. Otherwise the empty root where user namespaces are to be had; the filter
 /// refuses every path in any case.
 Result<void> leave_host(int empty_root) {
@@ -143,13 +157,9 @@ Result<void> leave_host(int empty_root) {
         close(empty_root);
         return {};
     }
-    const std::uint32_t high = kHighUids + random_below(kHighUidCount);
-    const std::uint32_t low = low_unused_uid();
+    const UnusedUids uids;
     PICKET_TRY(enter_empty_root(empty_root));
-    auto became = become({high, high});
-    if (!became && became.error().errno_value() == EINVAL) // not mapped in this user namespace
-        return become({low, low});
-    return became;
+    return become_unused(uids);
 }
 
 std::uint64_t mapped_now() {
@@ -158,13 +168,14 @@ std::uint64_t mapped_now() {
     return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-Result<void> limit_resources(const ConfinedLimits& limits, std::uint64_t mapped) {
+Result<void> limit_resources(const ConfinedLimits& limits, std::uint64_t mapped, std::uint64_t threads,
+                             std::uint64_t descriptors) {
     std::vector<ResourceLimit> list{{RLIMIT_CPU, limits.cpu_seconds},
-                                    {RLIMIT_NPROC, 0},
+                                    {RLIMIT_NPROC, threads},
                                     {RLIMIT_FSIZE, 0},
                                     {RLIMIT_CORE, 0},
                                     {RLIMIT_MEMLOCK, 0},
-                                    {RLIMIT_NOFILE, 0}};
+                                    {RLIMIT_NOFILE, descriptors}};
     if constexpr (!kSanitized)
         list.push_back({RLIMIT_AS, mapped + limits.memory.count});
     return set_limits(list);
@@ -199,12 +210,32 @@ Result<void> confine(const Confinement& confinement) {
     PICKET_TRY(die_with_parent(confinement.parent));
     PICKET_TRY(drop_all_capabilities());
     PICKET_TRY(become_undumpable());
-    PICKET_TRY(limit_resources(confinement.limits, mapped));
+    PICKET_TRY(limit_resources(confinement.limits, mapped, 0, 0));
     FilterOptions filter;
     filter.allowed = allowed_calls(confinement.output);
     filter.failing = refused_calls();
     filter.default_action = FilterAction::trap;
     return install_filter(filter);
+}
+
+/// Names are looked up on a thread of its own; only an unused uid counts its threads alone.
+Result<void> confine_to_network(const Confinement& confinement) {
+    constexpr std::uint64_t kThreads = 32;
+    constexpr std::uint64_t kDescriptors = 128;
+    constexpr std::uint64_t kAsMany = ~std::uint64_t{0};
+    const bool root = geteuid() == 0;
+    PICKET_TRY(die_with_parent(confinement.parent));
+    reset_signals();
+    setsid();
+    const std::uint64_t mapped = mapped_now();
+    keep_only({confinement.output});
+    if (root)
+        PICKET_TRY(become_unused({}));
+    PICKET_TRY(die_with_parent(confinement.parent));
+    PICKET_TRY(drop_all_capabilities());
+    PICKET_TRY(become_undumpable());
+    PICKET_TRY(limit_resources(confinement.limits, mapped, root ? kThreads : kAsMany, kDescriptors));
+    return restrict_to_network();
 }
 
 } // namespace picket::sandbox

@@ -32,5 +32,7 @@ struct Confinement {
 };
 /// In the child, once. After success there is no way back.
 Result<void> confine(const Confinement& confinement);
+/// The same for run_networked: no descriptors, no other root directory.
+Result<void> confine_to_network(const Confinement& confinement);
 
 } // namespace picket::sandbox

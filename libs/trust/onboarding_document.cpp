@@ -54,6 +54,7 @@ Result<void> check_content(const T& content) {
         PICKET_TRY(check_tag(key, value));
     if (!content.proxy.empty())
         PICKET_TRY(check_proxy_url(content.proxy));
+    PICKET_TRY(check_no_proxy(content.no_proxy));
     return check_certificates(content.ca_certificates);
 }
 
@@ -87,6 +88,7 @@ Result<void> fill(OnboardingPackage& package, const data::Json& document) {
     package.endpoints = PICKET_TRY(string_map(document, "endpoints"));
     package.tags = PICKET_TRY(string_map(document, "tags"));
     package.proxy = data::string_or(document, "proxy", "");
+    package.no_proxy = data::strings_of(data::member(document, "no_proxy"));
     package.ca_certificates = data::strings_of(data::member(document, "ca_certificates"));
     package.issued = PICKET_TRY(time_of(document, "issued"));
     package.expires = PICKET_TRY(time_of(document, "expires"));
@@ -113,6 +115,7 @@ Result<data::Json> make_document(const OnboardingRequest& request, const crypto:
         {"endpoints", data::Json(request.endpoints)},
         {"ca_certificates", data::Json(request.ca_certificates)},
         {"proxy", request.proxy.empty() ? data::Json() : data::Json(request.proxy)},
+        {"no_proxy", data::Json(request.no_proxy)},
         {"tags", data::Json(request.tags)},
         {"issued", to_rfc3339(request.issued)},
         {"expires", to_rfc3339(request.issued + request.lifetime)},

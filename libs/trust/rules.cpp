@@ -9,6 +9,8 @@ namespace picket::trust {
 namespace {
 
 constexpr std::size_t kMaxUrl = 2048;
+constexpr std::size_t kMaxNoProxy = 64;
+constexpr std::size_t kMaxHostName = 255;
 
 Error refused(std::string message) {
     return Error(ErrorCode::invalid_input, std::move(message));
@@ -22,6 +24,9 @@ bool is_digit(char c) {
 }
 bool is_word(char c) {
     return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-';
+}
+bool is_of_v6(char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
 }
 
 std::string shown(std::string_view text) {
@@ -65,9 +70,7 @@ bool is_host_and_port(std::string_view authority, bool port_required) {
             return false;
         host = authority.substr(1, close - 1);
         after = authority.substr(close + 1);
-        if (!std::all_of(host.begin(), host.end(), [](char c) {
-                return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
-            }))
+        if (!std::all_of(host.begin(), host.end(), is_of_v6))
             return false;
     } else {
         const auto colon = authority.find(':');
@@ -116,6 +119,25 @@ Result<void> check_proxy_url(std::string_view url) {
                         shown_url(url)));
     if (!is_host_and_port(parts.authority, true) || (!parts.rest.empty() && parts.rest != "/"))
         return refused(fmt::format("\"{}\": a proxy is given as http://HOST:PORT", shown_url(url)));
+    return {};
+}
+
+Result<void> check_no_proxy(const std::vector<std::string>& entries) {
+    if (entries.size() > kMaxNoProxy)
+        return refused(fmt::format("\"no_proxy\": at most {} hosts", kMaxNoProxy));
+    for (const std::string& entry : entries) {
+        const auto slash = entry.find('/');
+        const std::string_view host = std::string_view(entry).substr(0, slash);
+        const bool is_v6 = std::count(host.begin(), host.end(), ':') >= 2;
+        const bool has_range = slash != std::string::npos &&
+                               parse_unsigned(std::string_view(entry).substr(slash + 1)).value_or(999) <= 128;
+        const bool fits = !host.empty() && entry.size() <= kMaxHostName && (slash == std::string::npos || has_range) &&
+                          std::all_of(host.begin(), host.end(), is_v6 ? is_of_v6 : is_word);
+        if (!fits && entry != "*")
+            return refused(fmt::format("no proxy for \"{}\": a host name, an address or a range like 10.0.0.0/8 is "
+                                       "expected, without a port and without https://",
+                                       shown(entry)));
+    }
     return {};
 }
 

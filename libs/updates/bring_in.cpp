@@ -46,6 +46,7 @@ bool is_answer(long status) {
 
 Result<Fetcher::Answer> Updater::fetch(Fetcher::Request request) {
     request.proxy = site_.proxy;
+    request.no_proxy = site_.no_proxy;
     request.ca_certificates = site_.ca_certificates;
     const std::string url = request.url;
     const auto answer = fetcher_.fetch(request);

@@ -124,9 +124,9 @@ class Site:
     def onboarding(self, *arguments, expect=0):
         return run(os.path.join(PROGRAMS, "picket-onboarding"), *arguments, "--directory", self.organisation, expect=expect)
 
-    def onboard(self, url, ca=None, proxy=None):
+    def onboard(self, url, ca=None, proxy=None, more=()):
         package = os.path.join(self.base, "package.zip")
-        more = [*(["--ca", ca] if ca else []), *(["--proxy", proxy] if proxy else [])]
+        more = [*more, *(["--ca", ca] if ca else []), *(["--proxy", proxy] if proxy else [])]
         self.onboarding("create", "-o", package, "--definitions-url", url, *more)
         with zipfile.ZipFile(package) as archive:
             archive.extract("onboarding.json", os.path.join(self.root, "etc/picket"))

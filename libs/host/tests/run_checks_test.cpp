@@ -74,7 +74,7 @@ TEST_CASE("every check of the interface is there, once, in order, with all it ne
         for (const char* key : {"observed", "required", "fix"})
             CHECK(data::get_string(json, key));
     }
-    CHECK(find(*results, "network.proxy").observed == "not part of this version");
+    CHECK(find(*results, "network.proxy").observed == "no onboarding package was given");
     CHECK(find(*results, "kernel.version").status == CheckStatus::pass);
     CHECK((geteuid() == 0) == (find(*results, "system.root").status == CheckStatus::pass));
     if (geteuid() != 0)

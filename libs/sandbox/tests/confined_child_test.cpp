@@ -14,6 +14,8 @@
 #include <picket/base/text.h>
 #include <picket/base/unique_fd.h>
 #include <picket/sandbox/confined_child.h>
+#include <picket/sandbox/landlock.h>
+#include <picket/sandbox/network_only.h>
 #include <picket/sys/file.h>
 
 using namespace picket;
@@ -222,4 +224,33 @@ TEST_SUITE("root") {
             CHECK(std::string(root).ends_with(" (deleted)"));
         });
     }
+}
+
+TEST_CASE("a child for the network may connect and read, and may not write, execute or stay root") {
+    std::string got;
+    const auto result = run_networked(
+        {.memory = gibibytes(1)},
+        [](ConfinedOutput& output) -> Result<void> {
+            std::string can;
+            const int tcp = socket(AF_INET, SOCK_STREAM, 0);
+            can += tcp >= 0 ? "socket " : "";
+            can += open("/etc/passwd", O_RDONLY) >= 0 ? "read " : "";
+            can += open("/tmp/picket-escape", O_WRONLY | O_CREAT, 0600) >= 0 ? "write " : "";
+            can += fork() >= 0 ? "fork " : "";
+            execl("/bin/true", "true", nullptr);
+            can += geteuid() == 0 ? "root " : "";
+            can += kill(getppid(), 0) == 0 ? "kill " : "";
+            return output.send(0, as_bytes(can));
+        },
+        [&got](std::uint32_t, ByteSpan payload) -> Result<void> {
+            got = as_text(payload);
+            return {};
+        });
+    CHECK_MESSAGE(result, (result ? "" : result.error().message()));
+    CHECK(got.starts_with("socket read "));
+    for (const char* never : {"fork", "root", "kill"})
+        CHECK_MESSAGE(got.find(never) == std::string::npos, got);
+    unlink("/tmp/picket-escape");
+    if (landlock_abi() > 0)
+        CHECK_MESSAGE(got.find("write") == std::string::npos, got);
 }

@@ -39,6 +39,15 @@ TEST_CASE("a proxy is http://HOST:PORT, and everything else says what to do inst
     }
 }
 
+TEST_CASE("what is reached without the proxy: hosts, addresses, ranges") {
+    CHECK(check_no_proxy({}));
+    CHECK(check_no_proxy({"example.org", ".example.org", "10.0.0.1", "10.0.0.0/8", "fd00::/8", "::1", "*"}));
+    for (const char* bad : {"", "https://example.org", "example.org:443", "a b", "10.0.0.0/", "10.0.0.0/x",
+                            "10.0.0.0/129", "/8", "a,b", "**", "a\n"})
+        CHECK_MESSAGE(!check_no_proxy({bad}), bad);
+    CHECK_FALSE(check_no_proxy(std::vector<std::string>(65, "a")));
+}
+
 TEST_CASE("tags, names, regions") {
     CHECK(check_organisation_name("Müller & Söhne"));
     CHECK_FALSE(check_organisation_name(" a"));

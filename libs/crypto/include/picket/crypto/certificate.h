@@ -11,4 +11,8 @@ namespace picket::crypto {
 /// refused (invalid_input): they have no business in what is handed to hosts. Each result is one PEM block.
 Result<std::vector<std::string>> split_ca_certificates(std::string_view pem);
 
+/// Whom the certificates of a PEM text name as their subjects, as OpenSSL writes it ("CN = Acme CA, O = Acme"); what
+/// cannot be read is left out. Only for what was verified.
+std::vector<std::string> subjects_of_certificates(std::string_view pem);
+
 } // namespace picket::crypto

@@ -90,6 +90,7 @@ struct CheckRequest {
     std::optional<Input> bundle;
     std::optional<Input> onboarding;
     std::optional<Input> bundle_expiry;
+    std::string onboarding_document; ///< whose servers are looked for; "" = those of the host's own
 };
 struct CheckAnswer {
     data::Json checks = data::Json::array();

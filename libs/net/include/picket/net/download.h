@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <picket/base/bytes.h>
 #include <picket/base/result.h>
@@ -14,9 +15,10 @@ namespace picket::net {
 
 struct Request {
     std::string url;
-    std::string proxy;           ///< http://HOST:PORT; "" = none
-    std::string ca_certificates; ///< PEM: the only ones that count; "" = those of the host
-    std::string if_none_match;   ///< an ETag; "" = unconditional
+    std::string proxy;                 ///< http://HOST:PORT; "" = none
+    std::vector<std::string> no_proxy; ///< hosts that are reached without it (no_proxy.h)
+    std::string ca_certificates;       ///< PEM: the only ones that count; "" = those of the host
+    std::string if_none_match;         ///< an ETag; "" = unconditional
     std::string if_modified_since;
     std::uint64_t offset = 0; ///< bytes that are there already: the rest is asked for
     Bytes limit;              ///< of the whole file, those included

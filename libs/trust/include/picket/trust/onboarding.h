@@ -30,6 +30,7 @@ struct OnboardingRequest {
     Endpoints endpoints;
     Tags tags;
     std::string proxy;                          ///< "" = none
+    std::vector<std::string> no_proxy;          ///< hosts that are reached without it
     std::vector<std::string> ca_certificates;   ///< PEM, one each
     std::map<std::string, data::Json> profiles; ///< by name, each an object
 };
@@ -54,6 +55,7 @@ struct OnboardingPackage {
     Endpoints endpoints;
     Tags tags;
     std::string proxy;
+    std::vector<std::string> no_proxy;
     std::vector<std::string> ca_certificates;
     std::map<std::string, std::string> profiles; ///< canonical JSON text by name (without ".json")
     std::string enrolment_token;                 ///< secret: never shown, lands in a file of mode 0600

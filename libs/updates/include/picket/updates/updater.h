@@ -22,6 +22,7 @@ class Fetcher {
         std::string if_none_match;
         std::chrono::seconds time_limit{60};
         std::string proxy;
+        std::vector<std::string> no_proxy;
         std::string ca_certificates;
     };
     struct Answer {
@@ -37,6 +38,7 @@ class Fetcher {
 struct Site {
     std::string url; ///< without a slash at its end
     std::string proxy;
+    std::vector<std::string> no_proxy;
     std::string ca_certificates; ///< PEM
     crypto::PublicKey organisation_key;
 };
