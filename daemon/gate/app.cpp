@@ -193,7 +193,7 @@ Result<void> App::open_store() {
 }
 
 Result<void> App::load_profile() {
-    parts_->policy = std::make_unique<PolicyKeeper>(*parts_->root, *parts_->events);
+    parts_->policy = std::make_unique<PolicyKeeper>(*parts_->root, *parts_->events, parts_->clock);
     parts_->profile_watcher = PICKET_TRY(profile::Watcher::create(*parts_->root));
     return {};
 }
@@ -388,6 +388,7 @@ void App::main_loop() {
 
 void App::every_second() {
     Parts& p = *parts_;
+    p.policy->on_tick();
     connect_guard();
     look_at_guard();
     look_at_brake();

@@ -76,6 +76,7 @@ class Verbs {
     ipc::RpcResult exclusion_list(ipc::RpcRequest&);
     ipc::RpcResult exclusion_add(ipc::RpcRequest&);
     ipc::RpcResult exclusion_remove(ipc::RpcRequest&);
+    ipc::RpcResult exclusion_advise(ipc::RpcRequest&);
     ipc::RpcResult config_show(ipc::RpcRequest&);
     ipc::RpcResult config_set(ipc::RpcRequest&);
     ipc::RpcResult profile_show(ipc::RpcRequest&);

@@ -56,7 +56,8 @@ struct ScanScheduleSettings {
 struct Policy {
     std::uint64_t generation = 0; ///< a hash of the effective document: equal documents, equal generation
     EnforcementLevel enforcement_level = EnforcementLevel::real_time;
-    ExclusionMatcher exclusions;
+    ExclusionMatcher exclusions; ///< those in force: what has expired is not in it
+    std::optional<WallTime> next_expiry; ///< when the first of them expires: compile again then
     std::vector<std::string> allowed_threats;
     ThreatAction potentially_unwanted = ThreatAction::audit;
     ThreatAction archive_bomb = ThreatAction::audit; ///< what limit_exceeded means
