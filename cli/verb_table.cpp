@@ -41,12 +41,11 @@ const std::vector<Column> kExclusionColumns = {{.field = "type", .title = "TYPE"
                                                {.field = "owner", .title = "OWNER", .shrink = Shrink::end},
                                                {.field = "reason", .title = "REASON", .shrink = Shrink::end},
                                                {.field = "source", .title = "SOURCE", .shrink = Shrink::end}};
-const std::vector<Column> kAdviceColumns = {
-    {.field = "advice", .title = "ADVICE"},
-    {.field = "type", .title = "TYPE"},
-    {.field = "value", .title = "VALUE", .shrink = Shrink::middle},
-    {.field = "opens", .title = "OPENS", .right = true, .optional = true},
-    {.field = "why", .title = "WHY", .shrink = Shrink::end}};
+const std::vector<Column> kAdviceColumns = {{.field = "advice", .title = "ADVICE"},
+                                            {.field = "type", .title = "TYPE"},
+                                            {.field = "value", .title = "VALUE", .shrink = Shrink::middle},
+                                            {.field = "opens", .title = "OPENS", .right = true, .optional = true},
+                                            {.field = "why", .title = "WHY", .shrink = Shrink::end}};
 const std::vector<Column> kAllowedColumns = {{.field = "name", .title = "NAME", .shrink = Shrink::end},
                                              {.field = "source", .title = "SOURCE", .shrink = Shrink::end}};
 const std::vector<Column> kPolicyColumns = {{.field = "type", .title = "TYPE"},
@@ -203,16 +202,17 @@ void add_exclusions(std::vector<Row>& rows) {
                         .fixed = row.fixed,
                         .done = row.add ? "exclusion added" : "exclusion removed"});
     }
-    rows.push_back({.verb = {.words = "exclusion list",
-                             .summary = "Lists the exclusions, where each comes from, why, whose it is and when it ends.",
-                             .examples = {"picket exclusion list"},
-                             .note = "Needs root."},
-                    .needs_root = true,
-                    .kind = "exclusions",
-                    .method = "exclusion.list",
-                    .list = "exclusions",
-                    .columns = kExclusionColumns,
-                    .empty = "no exclusions"});
+    rows.push_back(
+        {.verb = {.words = "exclusion list",
+                  .summary = "Lists the exclusions, where each comes from, why, whose it is and when it ends.",
+                  .examples = {"picket exclusion list"},
+                  .note = "Needs root."},
+         .needs_root = true,
+         .kind = "exclusions",
+         .method = "exclusion.list",
+         .list = "exclusions",
+         .columns = kExclusionColumns,
+         .empty = "no exclusions"});
     rows.push_back(
         {.verb = {.words = "exclusion advise",
                   .summary = "Says which exclusions would take load off, and which are dangerous.",
@@ -222,9 +222,10 @@ void add_exclusions(std::vector<Row>& rows) {
                                .kind = ValueKind::integer,
                                .field = "top"}},
                   .examples = {"picket exclusion advise", "picket exclusion advise --output json"},
-                  .note = "Needs root. exclude: costs much, and nothing known speaks against it. refrain: costs much, and "
-                          "would let malware in. risk: is excluded, and lets malware in. expired: no longer counts. Judged "
-                          "by what was opened since the daemon's start; nothing is changed."},
+                  .note =
+                      "Needs root. exclude: costs much, and nothing known speaks against it. refrain: costs much, and "
+                      "would let malware in. risk: is excluded, and lets malware in. expired: no longer counts. Judged "
+                      "by what was opened since the daemon's start; nothing is changed."},
          .needs_root = true,
          .kind = "exclusion_advice",
          .method = "exclusion.advise",

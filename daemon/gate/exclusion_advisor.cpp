@@ -25,9 +25,9 @@ bool needs_no_quotes(std::string_view value) {
 
 std::string command(std::string_view verb, std::string_view type, std::string_view value, std::string_view more = "") {
     const bool by_path = type == "file" || type == "folder" || value.find('/') != std::string_view::npos;
-    return needs_no_quotes(value) ? fmt::format("picket exclusion {} {} {} {}{}", type, verb,
-                                                by_path ? "--path" : "--name", value, more)
-                                  : "";
+    return needs_no_quotes(value)
+               ? fmt::format("picket exclusion {} {} {} {}{}", type, verb, by_path ? "--path" : "--name", value, more)
+               : "";
 }
 
 class Advisor {
@@ -99,7 +99,8 @@ std::vector<ExclusionAdvice> advise_exclusions(const OpensSeen& seen, const prof
     const std::size_t most = advisor.advice.size() + limit;
     const std::uint64_t worth_a_word = std::max(kFewestOpens, seen.opens / kShare);
     const auto share = [&](std::uint64_t opens) {
-        return fmt::format("about {} % of all opens", std::min<std::uint64_t>(100, opens * 100 / std::max<std::uint64_t>(seen.opens, 1)));
+        return fmt::format("about {} % of all opens",
+                           std::min<std::uint64_t>(100, opens * 100 / std::max<std::uint64_t>(seen.opens, 1)));
     };
     const auto has_room = [&] { return advisor.advice.size() < most; };
     for (const auto& program : seen.executables)

@@ -218,6 +218,7 @@ Json statistics_json(const gate::GateStatistics& statistics) {
             {"allowed", statistics.allowed},
             {"denied", statistics.denied},
             {"cache_hits", statistics.cache_hits},
+            {"restored_verdicts", statistics.restored_hits},
             {"old_verdicts", statistics.old_verdicts},
             {"ignore_marks", statistics.ignore_marks},
             {"ignore_marks_dropped", statistics.ignore_marks_dropped},

@@ -1,5 +1,7 @@
 #include "mount_table.h"
 
+#include <sys/sysmacros.h>
+
 #include <fmt/format.h>
 #include <picket/model/paths.h>
 #include <picket/sys/file.h>
@@ -86,7 +88,9 @@ void MountTable::apply(watch::MountReport&& report) {
         std::lock_guard lock(mutex_);
         states_.erase(key);
         misses_.erase(key);
-        gate_.forget_filesystems(); // its device number may come back as something else
+        gate_.forget_filesystems();                              // its device number may come back as something else
+        if (major(report.device) != 0 || report.type == "btrfs") // a medium, which may be changed elsewhere
+            gate_.post([device = report.device](gate::Gate& gate, EngineLink&) { gate.forget_device(device); });
         refresh_host_mounts();
         return;
     }

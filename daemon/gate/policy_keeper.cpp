@@ -13,8 +13,7 @@
 namespace picket::daemon {
 
 PolicyKeeper::PolicyKeeper(const sys::Root& root, EventLog& events, const Clock& clock)
-    : root_(root), events_(events), clock_(clock),
-      profile_(profile::load(root, profile::LoadMode::remember, now())) {
+    : root_(root), events_(events), clock_(clock), profile_(profile::load(root, profile::LoadMode::remember, now())) {
     put_to_use(*profile_.policy);
     for (const profile::Problem& problem : profile_.problems)
         record(EventType::profile_refused, "profile_refused", to_text(problem));

@@ -13,6 +13,7 @@
 #include "health.h"
 #include "scan_manager.h"
 #include "vault_keeper.h"
+#include "verdict_keeper.h"
 
 namespace picket::daemon {
 
@@ -32,6 +33,7 @@ class Verbs {
         Brake& brake;
         const VaultKeeper& vault;
         DefinitionsKeeper& definitions;
+        const VerdictKeeper& verdicts;
         const sys::Root& root;
         const Clock& clock;
     };

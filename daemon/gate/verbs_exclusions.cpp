@@ -17,10 +17,14 @@ using data::Json;
 using ipc::RpcRequest;
 using ipc::RpcResult;
 
-/// Who may write at a path, without following a link at its end.
-profile::PathLookup lookup_in(const sys::Root& root) {
-    return [&root](const std::string& path) -> std::optional<profile::PathFacts> {
-        const auto status = root.status(path);
+/// Who may write at a path of the running host, without following a link.
+profile::PathLookup lookup_on_host() {
+    auto opened = sys::Root::open("/");
+    if (!opened)
+        return nullptr;
+    return [root = std::make_shared<sys::Root>(std::move(*opened))](
+               const std::string& path) -> std::optional<profile::PathFacts> {
+        const auto status = root->status(path);
         if (!status || S_ISLNK(status->st_mode))
             return std::nullopt;
         return profile::PathFacts{status->st_uid, (status->st_mode & (S_IWGRP | S_IWOTH)) != 0};
@@ -58,7 +62,7 @@ RpcResult Verbs::exclusion_add(RpcRequest& request) {
     if (!changed)
         return change_error(changed.error());
     Json answer = exclusions_after(request, *changed);
-    answer["warnings"] = profile::exclusion_dangers(type, value, lookup_in(ports_.root));
+    answer["warnings"] = profile::exclusion_dangers(type, value, lookup_on_host());
     return {std::move(answer), {}};
 }
 
@@ -80,7 +84,7 @@ RpcResult Verbs::exclusion_advise(RpcRequest& request) {
         const bool taken = operations_.push([this, top, reply, seen = std::move(seen)] {
             Json list = Json::array();
             for (const ExclusionAdvice& advice :
-                 advise_exclusions(seen, ports_.policy.profile(), lookup_in(ports_.root), top))
+                 advise_exclusions(seen, ports_.policy.profile(), lookup_on_host(), top))
                 list.push_back(to_json(advice));
             reply({Json{{"advice", std::move(list)}, {"sampled_every", gate::Activity::kSampleEvery}}, {}});
         });

@@ -166,7 +166,7 @@ bool Gate::is_stable(int fd, const watch::FileFacts& facts) {
 bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable) {
     if (!stable)
         return false;
-    const auto finding = cache_.find(facts.key);
+    const auto finding = find_verdict(held.fd(), facts.key);
     if (!finding)
         return answer_from_old_verdict(held, facts);
     if (has_allowances_ && finding->verdict != Verdict::clean)
@@ -190,6 +190,39 @@ bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool
     outcome.path = ports_.inspector.path(held.fd());
     ports_.sink.take(std::move(outcome));
     return true;
+}
+
+/// What an earlier process knew counts once the inode is seen to be the one that it was about.
+std::optional<Finding> Gate::find_verdict(int fd, const watch::FileKey& key) {
+    if (auto finding = cache_.find(key))
+        return finding;
+    const auto generation = cache_.restored_generation(key);
+    if (!generation)
+        return std::nullopt;
+    if (ports_.inspector.generation(fd) != generation) {
+        cache_.drop_restored(key);
+        return std::nullopt;
+    }
+    cache_.confirm(key);
+    ++statistics_.restored_hits;
+    return Finding{};
+}
+
+void Gate::restore_verdicts(const std::string& definitions, std::uint64_t policy, std::vector<CleanVerdict> verdicts) {
+    if (policy != policy_->generation)
+        return;
+    restored_definitions_ = definitions;
+    restored_ = std::move(verdicts);
+    if (!definitions_.empty())
+        take_restored();
+}
+
+/// Once, for the first definitions that the engine has: what was said under others is nothing.
+void Gate::take_restored() {
+    if (restored_definitions_ == definitions_)
+        for (const CleanVerdict& verdict : restored_)
+            cache_.restore(verdict);
+    restored_ = {};
 }
 
 /// New definitions must not make everybody wait for everything: what the ones before found clean is opened, and looked

@@ -128,6 +128,7 @@ void Gate::on_engine_ready(const std::string& definitions) {
         definitions_ = definitions;
         definitions_changed_ = ports_.clock.monotonic();
         cache_.age();
+        take_restored();
         ask_about_everything();
         crashes_.clear();
     }
@@ -211,7 +212,7 @@ void Gate::remember(Scan& scan, const Finding& finding, const std::string& defin
         return;
     if (!is_stable(scan.fd(), facts)) // somebody came to write while it was read
         return;
-    cache_.store(scan.key, finding);
+    cache_.store(scan.key, finding, ports_.inspector.generation(scan.fd()));
     scan.remembered = finding.verdict == Verdict::clean;
 }
 
@@ -422,7 +423,7 @@ bool Gate::submit_job(ScanJob&& job) {
     scan->file = std::move(job.file);
     scan->job = std::move(job);
     if (scan->stable)
-        if (const auto finding = cache_.find(scan->key); finding && finding->verdict == Verdict::clean) {
+        if (const auto finding = find_verdict(scan->fd(), scan->key); finding && finding->verdict == Verdict::clean) {
             ++statistics_.cache_hits;
             finish_job(*scan, *finding);
             return true;

@@ -86,6 +86,7 @@ void compile_real_time(const Json& section, Policy& policy) {
     policy.old_verdict_time =
         std::chrono::minutes(data::integer_or(section, "oldVerdictMinutes", policy.old_verdict_time.count()));
     policy.quarantine = data::string_or(section, "quarantine", "enabled") == "enabled";
+    policy.warm_up_scan = data::string_or(section, "warmUpScan", "enabled") == "enabled";
 }
 
 void compile_schedule(const Json& document, Policy& policy) {

@@ -21,21 +21,21 @@ struct Program {
     Trade trade;
 };
 constexpr std::array<Program, 47> kPrograms = {
-    {{"sh", Trade::shell},          {"bash", Trade::shell},        {"dash", Trade::shell},
-     {"ash", Trade::shell},         {"zsh", Trade::shell},         {"ksh*", Trade::shell},
-     {"csh", Trade::shell},         {"tcsh", Trade::shell},        {"fish", Trade::shell},
-     {"busybox", Trade::shell},     {"sudo", Trade::shell},        {"su", Trade::shell},
-     {"env", Trade::shell},         {"xargs", Trade::shell},       {"find", Trade::shell},
-     {"systemd", Trade::shell},     {"cron", Trade::shell},        {"crond", Trade::shell},
+    {{"sh", Trade::shell},          {"bash", Trade::shell},          {"dash", Trade::shell},
+     {"ash", Trade::shell},         {"zsh", Trade::shell},           {"ksh*", Trade::shell},
+     {"csh", Trade::shell},         {"tcsh", Trade::shell},          {"fish", Trade::shell},
+     {"busybox", Trade::shell},     {"sudo", Trade::shell},          {"su", Trade::shell},
+     {"env", Trade::shell},         {"xargs", Trade::shell},         {"find", Trade::shell},
+     {"systemd", Trade::shell},     {"cron", Trade::shell},          {"crond", Trade::shell},
      {"sshd*", Trade::shell},       {"python*", Trade::interpreter}, {"perl*", Trade::interpreter},
-     {"ruby*", Trade::interpreter}, {"php*", Trade::interpreter},  {"node*", Trade::interpreter},
-     {"lua*", Trade::interpreter},  {"java", Trade::interpreter},  {"awk", Trade::interpreter},
-     {"gawk", Trade::interpreter},  {"mawk", Trade::interpreter},  {"tclsh*", Trade::interpreter},
-     {"pwsh", Trade::interpreter},  {"curl", Trade::carrier},      {"wget*", Trade::carrier},
-     {"scp", Trade::carrier},       {"sftp*", Trade::carrier},     {"rsync", Trade::carrier},
-     {"git*", Trade::carrier},      {"tar", Trade::carrier},       {"unzip", Trade::carrier},
-     {"cp", Trade::carrier},        {"mv", Trade::carrier},        {"cat", Trade::carrier},
-     {"dd", Trade::carrier},        {"dpkg*", Trade::carrier},     {"rpm", Trade::carrier},
+     {"ruby*", Trade::interpreter}, {"php*", Trade::interpreter},    {"node*", Trade::interpreter},
+     {"lua*", Trade::interpreter},  {"java", Trade::interpreter},    {"awk", Trade::interpreter},
+     {"gawk", Trade::interpreter},  {"mawk", Trade::interpreter},    {"tclsh*", Trade::interpreter},
+     {"pwsh", Trade::interpreter},  {"curl", Trade::carrier},        {"wget*", Trade::carrier},
+     {"scp", Trade::carrier},       {"sftp*", Trade::carrier},       {"rsync", Trade::carrier},
+     {"git*", Trade::carrier},      {"tar", Trade::carrier},         {"unzip", Trade::carrier},
+     {"cp", Trade::carrier},        {"mv", Trade::carrier},          {"cat", Trade::carrier},
+     {"dd", Trade::carrier},        {"dpkg*", Trade::carrier},       {"rpm", Trade::carrier},
      {"smbd", Trade::carrier},      {"vsftpd", Trade::carrier}}};
 
 constexpr std::array<std::string_view, 26> kRunnableExtensions = {

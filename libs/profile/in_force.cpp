@@ -34,7 +34,8 @@ Result<EffectiveProfile> read_in_force(const sys::Root& root) {
     for (const auto& [pointer, source] : data::member(*parsed, "sources").items())
         profile.sources[pointer] = {layer_from(data::string_or(source, "layer", "")), data::path_of(source, "file")};
     constexpr std::int64_t kLatest = 9'000'000'000; // what system_clock's nanoseconds can hold
-    profile.at = WallTime(std::chrono::seconds(std::clamp<std::int64_t>(data::integer_or(*parsed, "at", 0), 0, kLatest)));
+    profile.at =
+        WallTime(std::chrono::seconds(std::clamp<std::int64_t>(data::integer_or(*parsed, "at", 0), 0, kLatest)));
     profile.policy = compile(profile.document, profile.at);
     return profile;
 }

@@ -151,8 +151,8 @@ Result<Json> checked_exclusion(std::string_view type, std::string_view value) {
 }
 
 Error managed_exclusion_error(const Exclusion& exclusion, const Source& source) {
-    return managed_error(
-        fmt::format("the exclusion of {} \"{}\"", exclusion.type, escape_for_display(exclusion.value)), source);
+    return managed_error(fmt::format("the exclusion of {} \"{}\"", exclusion.type, escape_for_display(exclusion.value)),
+                         source);
 }
 
 /// With an end that is counted from `now` made a moment.

@@ -17,7 +17,7 @@ class ElementList {
     void add(const Json& raw, const Source& source) {
         const bool is_exclusion = key_.pointer.ends_with("/exclusions");
         const Json element = is_exclusion ? normal_exclusion(raw) : raw;
-        const Json identity = is_exclusion              ? without_notes(element) // the highest layer's notes count
+        const Json identity = is_exclusion             ? without_notes(element) // the highest layer's notes count
                               : key_.merge_key.empty() ? element
                                                        : data::member(element, key_.merge_key);
         const auto [known, is_new] = index_.try_emplace(data::to_text(identity), elements_.size());

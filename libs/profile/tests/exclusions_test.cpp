@@ -63,7 +63,8 @@ TEST_CASE("what expired between two looks is told once, also over a restart") {
 
 TEST_CASE("the highest layer's word about an exclusion counts, and each exclusion is listed once") {
     const Tree tree;
-    tree.settings(R"({"antivirusEngine":{"exclusions":[{"$type":"excludedPath","path":"/srv/m/","isDirectory":true}]}})");
+    tree.settings(
+        R"({"antivirusEngine":{"exclusions":[{"$type":"excludedPath","path":"/srv/m/","isDirectory":true}]}})");
     CHECK(loaded(tree, "2028-01-01").policy->exclusions.excludes_path("/srv/m/x"));
     tree.managed("50-ansible.json", kManaged);
     const EffectiveProfile profile = loaded(tree, "2028-01-01");
@@ -73,15 +74,17 @@ TEST_CASE("the highest layer's word about an exclusion counts, and each exclusio
 
 TEST_CASE("notes are checked like every other value") {
     const auto problem = [](const char* notes) {
-        const std::string text = std::string(R"({"antivirusEngine":{"exclusions":[{"$type":"excludedFileName","name":"x",)") +
-                                 notes + "}]}}";
+        const std::string text =
+            std::string(R"({"antivirusEngine":{"exclusions":[{"$type":"excludedFileName","name":"x",)") + notes +
+            "}]}}";
         const Validation validation = validate(text, Format::json, "f");
         return validation.ok() ? std::string() : to_text(validation.problems.front());
     };
     CHECK(problem(R"("expires":"2027-02-28","reason":"r","owner":"o")") == "");
     CHECK(problem(R"("expires":"2027-02-28T10:00:00Z")") == "");
     for (const char* const bad : {"2027-02-30", "28.02.2027", "2027-02-28T10:00:00+01:00", "tomorrow!!"})
-        CHECK(problem(("\"expires\":\"" + std::string(bad) + "\"").c_str()).find("such as 2027-03-31") != std::string::npos);
+        CHECK(problem(("\"expires\":\"" + std::string(bad) + "\"").c_str()).find("such as 2027-03-31") !=
+              std::string::npos);
     CHECK(problem(R"("expires":"90d")") != "");
     CHECK(problem(R"("reason":"")") != "");
     CHECK(problem(R"("owner":"a\nb")").find("control characters") != std::string::npos);
@@ -131,17 +134,27 @@ TEST_CASE("dangerous exclusions are told as such, harmless ones are not") {
         const auto dangers = exclusion_dangers(type, value, disk);
         return dangers.empty() ? std::string() : dangers.front();
     };
-    for (const auto& [type, value] : {std::pair{"folder", "/srv/db"}, {"folder", "/srv/gone"}, {"file", "/srv/db/t"},
-                                      {"process", "/usr/sbin/postgres"}, {"folder", "/var/lib/postgresql"}})
+    for (const auto& [type, value] : {std::pair{"folder", "/srv/db"},
+                                      {"folder", "/srv/gone"},
+                                      {"file", "/srv/db/t"},
+                                      {"process", "/usr/sbin/postgres"},
+                                      {"folder", "/var/lib/postgresql"}})
         CHECK_MESSAGE(told(type, value) == "", value);
-    for (const auto& [type, value, word] :
-         {std::tuple{"folder", "/", "the whole system"}, {"folder", "/tmp", "covers /tmp"},
-          {"folder", "/tmp/build", "anybody may make a file"}, {"file", "/var/tmp/x", "anybody may make a file"},
-          {"folder", "/home/ann", "a whole home"}, {"folder", "/home/*", "covers /home"},
-          {"process", "/bin/bash", "starts whatever it is told"}, {"process", "/usr/bin/python3.11", "interpreter"},
-          {"process", "/usr/bin/rsync", "from elsewhere"}, {"process", "postgres", "bare name"},
-          {"process", "/srv/app/run", "belongs to uid 1000"}, {"folder", "/srv/upload", "may be written to by others"},
-          {"folder", "/srv/app/*", "belongs to uid 1000"}, {"extension", "SH", "can be run"},
-          {"extension", "log", "in every folder"}, {"name", "x.jar", "can be run"}})
+    for (const auto& [type, value, word] : {std::tuple{"folder", "/", "the whole system"},
+                                            {"folder", "/tmp", "covers /tmp"},
+                                            {"folder", "/tmp/build", "anybody may make a file"},
+                                            {"file", "/var/tmp/x", "anybody may make a file"},
+                                            {"folder", "/home/ann", "a whole home"},
+                                            {"folder", "/home/*", "covers /home"},
+                                            {"process", "/bin/bash", "starts whatever it is told"},
+                                            {"process", "/usr/bin/python3.11", "interpreter"},
+                                            {"process", "/usr/bin/rsync", "from elsewhere"},
+                                            {"process", "postgres", "bare name"},
+                                            {"process", "/srv/app/run", "belongs to uid 1000"},
+                                            {"folder", "/srv/upload", "may be written to by others"},
+                                            {"folder", "/srv/app/*", "belongs to uid 1000"},
+                                            {"extension", "SH", "can be run"},
+                                            {"extension", "log", "in every folder"},
+                                            {"name", "x.jar", "can be run"}})
         CHECK_MESSAGE(told(type, value).find(word) != std::string::npos, value, ": ", told(type, value));
 }

@@ -101,6 +101,13 @@ class Gate {
     void on_digest_checked(std::uint64_t scan, bool allowed);
     /// False where the queue is full: try later; the job is untouched then.
     bool submit_job(ScanJob&& job);
+    /// What an earlier process knew to be clean under those definitions and that policy: counts where the engine comes
+    /// with the same, each once its file is seen to be the same.
+    void restore_verdicts(const std::string& definitions, std::uint64_t policy, std::vector<CleanVerdict> verdicts);
+    /// What is known to be clean and may outlive the process.
+    std::vector<CleanVerdict> clean_verdicts() const { return cache_.clean_verdicts(); }
+    /// A file system is gone: what comes at its device number may be another.
+    void forget_device(std::uint64_t device) { cache_.forget_device(device); }
     /// No verdict answers any more, and the kernel asks about every file again.
     void forget_verdicts();
 
@@ -119,6 +126,7 @@ class Gate {
     bool engine_present() const { return engine_ready_; }
     bool engine_stopped() const { return engine_stopped_; }
     const std::string& definitions() const { return definitions_; }
+    std::uint64_t policy_generation() const { return policy_->generation; }
     /// Whether the kernel asked about an open of this file since then. From now on it always will: the file is one by
     /// which protection is proved.
     bool is_canary_seen(std::uint64_t device, std::uint64_t inode, MonotonicTime since);
@@ -141,6 +149,8 @@ class Gate {
     void note_duration(const Scan& scan);
     bool answer_from_policy(HeldOpen& held, const watch::FileFacts& facts);
     bool answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable);
+    std::optional<Finding> find_verdict(int fd, const watch::FileKey& key);
+    void take_restored();
     bool answer_from_old_verdict(HeldOpen& held, const watch::FileFacts& facts);
     bool is_excluded(int fd, pid_t pid) const;
     bool is_preapproved(const watch::FileFacts& facts) const;
@@ -195,6 +205,8 @@ class Gate {
     std::size_t deadlines_in_a_row_ = 0;
     std::string definitions_;
     std::optional<MonotonicTime> definitions_changed_;
+    std::string restored_definitions_;
+    std::vector<CleanVerdict> restored_; ///< until the engine says what it judges by
     bool has_allowances_ = false;
 
     std::map<WorkerId, Worker> workers_;

@@ -62,6 +62,7 @@ struct GateStatistics {
     std::uint64_t excluded = 0;
     std::uint64_t preapproved = 0;
     std::uint64_t cache_hits = 0;
+    std::uint64_t restored_hits = 0;        ///< files whose verdict of an earlier process was confirmed
     std::uint64_t old_verdicts = 0;         ///< opens answered by what the definitions before had said
     std::uint64_t ignore_marks = 0;         ///< files about which the kernel was told not to ask any more
     std::uint64_t ignore_marks_dropped = 0; ///< of those, one by one: written to, or changed meanwhile
