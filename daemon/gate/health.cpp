@@ -217,6 +217,7 @@ Json statistics_json(const gate::GateStatistics& statistics) {
             {"answered", statistics.allowed + statistics.denied},
             {"allowed", statistics.allowed},
             {"denied", statistics.denied},
+            {"would_have_denied", statistics.would_have_denied},
             {"cache_hits", statistics.cache_hits},
             {"restored_verdicts", statistics.restored_hits},
             {"old_verdicts", statistics.old_verdicts},

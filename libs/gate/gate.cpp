@@ -172,19 +172,25 @@ bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool
     if (has_allowances_ && finding->verdict != Verdict::clean)
         return false;
     ++statistics_.cache_hits;
-    if (!blocks(*finding) || policy_->is_allowed_threat(finding->threat_name)) {
+    const bool would_deny = would_block(*finding) && !policy_->is_allowed_threat(finding->threat_name);
+    const bool deny = would_deny && blocks(*finding);
+    if (!deny) {
         allow(held);
         if (finding->verdict == Verdict::clean)
             stop_asking(held.fd(), facts);
-        return true;
+        if (!would_deny || !is_audit())
+            return true;
+        ++statistics_.would_have_denied;
+    } else {
+        ++statistics_.denied;
+        held.answer(Decision::deny);
     }
-    ++statistics_.denied;
-    held.answer(Decision::deny);
     Outcome outcome;
     outcome.kind = Outcome::Kind::repeated;
     outcome.origin = origin_of(facts.key, EventOrigin::real_time);
     outcome.finding = *finding;
-    outcome.denied = true;
+    outcome.denied = deny;
+    outcome.would_deny = !deny;
     outcome.key = facts.key;
     outcome.pid = held.pid;
     outcome.path = ports_.inspector.path(held.fd());

@@ -217,8 +217,10 @@ void Gate::remember(Scan& scan, const Finding& finding, const std::string& defin
 }
 
 bool Gate::blocks(const Finding& finding) const {
-    if (policy_->enforcement_level != profile::EnforcementLevel::real_time)
-        return false;
+    return policy_->enforcement_level == profile::EnforcementLevel::real_time && would_block(finding);
+}
+
+bool Gate::would_block(const Finding& finding) const {
     switch (finding.verdict) {
     case Verdict::malicious:
         return true;
@@ -286,6 +288,9 @@ void Gate::conclude_threat(std::unique_ptr<Scan> scan, const Finding& finding, b
     const bool refuse = blocks(finding) && !allowed;
     Outcome outcome;
     outcome.denied = refuse && !scan->waiters.empty();
+    outcome.would_deny = is_audit() && would_block(finding) && !allowed && !scan->waiters.empty();
+    if (outcome.would_deny)
+        statistics_.would_have_denied += scan->waiters.size();
     answer_waiters(*scan, refuse ? Decision::deny : Decision::allow); // first of all; everything else can wait
     outcome.path = ports_.inspector.path(scan->fd());
     outcome.kind = Outcome::Kind::detection;

@@ -172,6 +172,9 @@ class Gate {
     void fail_scan(ScanId id, FailureReason reason);
     void fail_everything(FailureReason reason);
     bool blocks(const Finding& finding) const;
+    /// At the level real_time.
+    bool would_block(const Finding& finding) const;
+    bool is_audit() const { return policy_->enforcement_level == profile::EnforcementLevel::audit; }
     bool reports(const Finding& finding) const;
     EventOrigin origin_of(const watch::FileKey& key, EventOrigin otherwise);
     void worker_gone(WorkerId worker, FailureReason reason);

@@ -31,6 +31,7 @@ struct Outcome {
     Finding finding;
     std::string definitions; ///< of a detection: the generation that judged it
     bool denied = false;     ///< the open was refused
+    bool would_deny = false; ///< an open was let through because the level is audit; real_time would have refused it
     bool allowed = false;    ///< let through by allowedThreats or an allowance
     bool act = false;        ///< quarantine it
     FailureReason reason = FailureReason::deadline;
@@ -57,7 +58,8 @@ struct GateStatistics {
     std::uint64_t events = 0;
     std::uint64_t allowed = 0;
     std::uint64_t denied = 0;
-    std::uint64_t own = 0; ///< our own process's opens
+    std::uint64_t would_have_denied = 0; ///< opens let through because the level is audit
+    std::uint64_t own = 0;               ///< our own process's opens
     std::uint64_t not_content = 0;
     std::uint64_t excluded = 0;
     std::uint64_t preapproved = 0;
