@@ -84,10 +84,9 @@ void VerdictKeeper::run() {
         auto verdicts = gate::still_valid(*file, situation, state.why_none);
         state.restored = verdicts.size();
         if (!verdicts.empty())
-            ports_.gate.post([definitions = file->definitions, policy = file->policy,
-                              verdicts = std::move(verdicts)](gate::Gate& gate, EngineLink&) mutable {
-                gate.restore_verdicts(definitions, policy, std::move(verdicts));
-            });
+            ports_.gate.post(
+                [restored = gate::Gate::Restored{file->engine, file->definitions, file->policy, std::move(verdicts)}](
+                    gate::Gate& gate, EngineLink&) mutable { gate.restore_verdicts(std::move(restored)); });
     } else if (file.error().code() != ErrorCode::not_found) {
         state.why_none = file.error().message();
     }
@@ -116,6 +115,7 @@ void VerdictKeeper::save() {
                             [&](const sys::Mount& mount) { return mount.id == known.mount_id; });
     });
     file.verdicts = gate.clean_verdicts();
+    file.engine = gate.engine_version();
     file.definitions = gate.definitions();
     if (file.filesystems.empty() || file.verdicts.empty() || file.definitions.empty())
         return;

@@ -214,19 +214,18 @@ std::optional<Finding> Gate::find_verdict(int fd, const watch::FileKey& key) {
     return Finding{};
 }
 
-void Gate::restore_verdicts(const std::string& definitions, std::uint64_t policy, std::vector<CleanVerdict> verdicts) {
-    if (policy != policy_->generation)
+void Gate::restore_verdicts(Restored restored) {
+    if (restored.policy != policy_->generation)
         return;
-    restored_definitions_ = definitions;
-    restored_ = std::move(verdicts);
+    restored_ = std::move(restored);
     if (!definitions_.empty())
         take_restored();
 }
 
-/// Once, for the first definitions that the engine has: what was said under others is nothing.
+/// Once, for the first engine and definitions that there are: what was said by others is nothing.
 void Gate::take_restored() {
-    if (restored_definitions_ == definitions_)
-        for (const CleanVerdict& verdict : restored_)
+    if (restored_.definitions == definitions_ && restored_.engine == engine_version_)
+        for (const CleanVerdict& verdict : restored_.verdicts)
             cache_.restore(verdict);
     restored_ = {};
 }

@@ -112,7 +112,7 @@ bool Gate::send_to(WorkerId worker, Scan& scan) {
     return true;
 }
 
-void Gate::on_engine_ready(const std::string& definitions) {
+void Gate::on_engine_ready(const std::string& definitions, const std::string& version) {
     if (!engine_ready_) {
         Outcome outcome;
         outcome.kind = Outcome::Kind::engine_connected;
@@ -124,8 +124,9 @@ void Gate::on_engine_ready(const std::string& definitions) {
     engine_silent_ = false;
     deadlines_in_a_row_ = 0;
     set_stopped(false);
-    if (definitions != definitions_) {
+    if (definitions != definitions_ || version != engine_version_) {
         definitions_ = definitions;
+        engine_version_ = version;
         definitions_changed_ = ports_.clock.monotonic();
         cache_.age();
         take_restored();

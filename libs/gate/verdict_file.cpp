@@ -102,6 +102,7 @@ std::string encode(const VerdictFile& file) {
     out.bytes = kMagic;
     out.text(file.build);
     out.text(file.boot_id);
+    out.text(file.engine);
     out.text(file.definitions);
     out.number(file.policy);
     out.number(std::chrono::duration_cast<std::chrono::seconds>(file.saved.time_since_epoch()).count());
@@ -146,6 +147,7 @@ Result<VerdictFile> decode(const std::string& bytes) {
     VerdictFile file;
     file.build = in.text();
     file.boot_id = in.text();
+    file.engine = in.text();
     file.definitions = in.text();
     file.policy = in.number<std::uint64_t>();
     constexpr std::int64_t kLatest = 9'000'000'000; // what system_clock's nanoseconds can hold

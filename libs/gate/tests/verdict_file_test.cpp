@@ -33,6 +33,7 @@ watch::FilesystemIdentity xfs(std::uint64_t device) {
 VerdictFile stored() {
     return {"1.0 b",
             "boot-1",
+            "1.4.3",
             "g1",
             99,
             kSaved,
@@ -135,7 +136,7 @@ TEST_CASE("a restored verdict answers once its inode is seen to be the same, and
     auto& reused = world.add_file(2);
     same.generation = 41;
     reused.generation = 43;
-    world.gate().restore_verdicts("g1", 0, {{same.facts.key, 41}, {reused.facts.key, 42}});
+    world.gate().restore_verdicts({"", "g1", 0, {{same.facts.key, 41}, {reused.facts.key, 42}}});
     world.start_engine();
     CHECK_FALSE(world.gate().knows_clean(same.facts.key)); // not before the file itself was looked at
     CHECK(world.answers.at(world.open(1)) == Decision::allow);
@@ -152,7 +153,7 @@ TEST_CASE("a file that changed, has a writer, or is malicious now is scanned wha
     World world;
     auto& written = world.add_file(1);
     auto& changed = world.add_file(2);
-    world.gate().restore_verdicts("g1", 0, {{written.facts.key, 1}, {changed.facts.key, 1}});
+    world.gate().restore_verdicts({"", "g1", 0, {{written.facts.key, 1}, {changed.facts.key, 1}}});
     written.writer = true;
     ++changed.facts.key.ctime_ns;
     world.start_engine();
@@ -168,7 +169,7 @@ TEST_CASE(
     const auto scans = [](const std::function<void(World&)>& before_open, const char* definitions = "g1") {
         World world;
         auto& file = world.add_file(1);
-        world.gate().restore_verdicts("g1", 0, {{file.facts.key, 1}});
+        world.gate().restore_verdicts({"", "g1", 0, {{file.facts.key, 1}}});
         world.start_engine(2, definitions);
         before_open(world);
         (void)world.open(1);
@@ -186,8 +187,18 @@ TEST_CASE(
           }) == 1);
     World world;
     auto& file = world.add_file(1);
-    world.gate().restore_verdicts("g1", 4, {{file.facts.key, 1}}); // of another policy
+    world.gate().restore_verdicts({"", "g1", 4, {{file.facts.key, 1}}}); // of another policy
     world.start_engine();
+    (void)world.open(1);
+    CHECK(world.scanned() == 1);
+}
+
+TEST_CASE("another version of the engine is as good as other definitions") {
+    World world;
+    auto& file = world.add_file(1);
+    world.gate().restore_verdicts({"1.4.2", "g1", 0, {{file.facts.key, 1}}});
+    world.gate().on_engine_ready("g1", "1.4.3");
+    world.gate().on_worker_ready(1, "g1");
     (void)world.open(1);
     CHECK(world.scanned() == 1);
 }

@@ -19,8 +19,9 @@ struct CleanVerdict {
 
 /// What the daemon knew to be clean when it ended in order, with everything that must still hold for it to count.
 struct VerdictFile {
-    std::string build;       ///< of Picket and of the engine
+    std::string build;       ///< of Picket
     std::string boot_id;     ///< of the kernel that ran then
+    std::string engine;      ///< its version
     std::string definitions; ///< generation
     std::uint64_t policy = 0;
     WallTime saved{}; ///< to the second
