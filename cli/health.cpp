@@ -77,6 +77,7 @@ data::Json summarised(data::Json health) {
             names.push_back(data::string_or(issue, "name", "?"));
         health["health_issues"] = names;
     }
+    health.erase("health_warnings"); // shown below
     if (const data::Json& filesystems = data::member(health, "filesystems"); filesystems.is_array())
         health["filesystems"] = filesystems_summary(filesystems);
     return health;
@@ -93,6 +94,8 @@ void show_text(const Context& context, const data::Json& health, bool detailed) 
         text += "\n" + filesystems_table(filesystems, terminal);
     if (const data::Json& issues = data::member(health, "health_issues"); issues.is_array())
         text += issues_text(issues, terminal);
+    if (const data::Json& warnings = data::member(health, "health_warnings"); warnings.is_array())
+        text += issues_text(warnings, terminal);
     command_line::print(text);
 }
 

@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <map>
 
 #include <fmt/format.h>
@@ -85,6 +86,16 @@ int run_method(const Context& context) {
     return result ? show(context, *result.value) : context.fail(result.failure);
 }
 
+namespace {
+
+/// What a change made less safe: to standard error, for the change itself is done.
+void show_warnings(const data::Json& result) {
+    for (const std::string& warning : data::strings_of(data::member(result, "warnings")))
+        std::fputs(fmt::format("picket: warning: {}\n", escape_for_display(warning)).c_str(), stderr);
+}
+
+} // namespace
+
 int show(const Context& context, const data::Json& result) {
     if (context.json())
         command_line::print(command_line::envelope(context.row.kind, result));
@@ -95,6 +106,8 @@ int show(const Context& context, const data::Json& result) {
         show_list(context, result);
     else
         show_object(context, result);
+    if (!context.json() && !context.row.done.empty())
+        show_warnings(result);
     return static_cast<int>(CliExit::done);
 }
 

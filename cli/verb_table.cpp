@@ -36,7 +36,16 @@ const std::vector<std::string_view> kScanFields = {"scan_id",      "kind",      
                                                    "files_failed", "threats_found"};
 const std::vector<Column> kExclusionColumns = {{.field = "type", .title = "TYPE"},
                                                {.field = "value", .title = "VALUE", .shrink = Shrink::middle},
+                                               {.field = "status", .title = "STATUS"},
+                                               {.field = "expires", .title = "ENDS (UTC)", .time = true},
+                                               {.field = "owner", .title = "OWNER", .shrink = Shrink::end},
+                                               {.field = "reason", .title = "REASON", .shrink = Shrink::end},
                                                {.field = "source", .title = "SOURCE", .shrink = Shrink::end}};
+const std::vector<Column> kAdviceColumns = {{.field = "advice", .title = "ADVICE"},
+                                            {.field = "type", .title = "TYPE"},
+                                            {.field = "value", .title = "VALUE", .shrink = Shrink::middle},
+                                            {.field = "opens", .title = "OPENS", .right = true, .optional = true},
+                                            {.field = "why", .title = "WHY", .shrink = Shrink::end}};
 const std::vector<Column> kAllowedColumns = {{.field = "name", .title = "NAME", .shrink = Shrink::end},
                                              {.field = "source", .title = "SOURCE", .shrink = Shrink::end}};
 const std::vector<Column> kPolicyColumns = {{.field = "type", .title = "TYPE"},
@@ -130,7 +139,7 @@ std::vector<ExclusionVerb> exclusion_verbs() {
          "Leaves a folder and all below it unscanned.",
          R"({"type":"folder"})",
          {kExclusionPath},
-         "picket exclusion folder add --path /srv/db",
+         "picket exclusion folder add --path /srv/db --reason \"table files\" --owner dba --expires 90d",
          true},
         {"exclusion folder remove",
          "Scans that folder again.",
@@ -169,11 +178,22 @@ std::vector<ExclusionVerb> exclusion_verbs() {
     };
 }
 
+const std::vector<Option> kExclusionNotes = {
+    {.name = "--reason", .value = "TEXT", .help = "why, for whoever asks later", .field = "reason"},
+    {.name = "--owner", .value = "NAME", .help = "who is to be asked about it", .field = "owner"},
+    {.name = "--expires",
+     .value = "END",
+     .help = "when it ends by itself: 2027-03-31 (with that day, UTC), 2027-03-31T12:00:00Z, or 90d, 12h from now",
+     .field = "expires"}};
+
 void add_exclusions(std::vector<Row>& rows) {
-    for (const ExclusionVerb& row : exclusion_verbs())
+    for (const ExclusionVerb& row : exclusion_verbs()) {
+        std::vector<Option> options = row.options;
+        if (row.add)
+            options.insert(options.end(), kExclusionNotes.begin(), kExclusionNotes.end());
         rows.push_back({.verb = {.words = row.words,
                                  .summary = row.summary,
-                                 .options = row.options,
+                                 .options = options,
                                  .examples = {row.example},
                                  .note = "Needs root. A managed profile may forbid local exclusions."},
                         .needs_root = true,
@@ -181,16 +201,38 @@ void add_exclusions(std::vector<Row>& rows) {
                         .method = row.add ? "exclusion.add" : "exclusion.remove",
                         .fixed = row.fixed,
                         .done = row.add ? "exclusion added" : "exclusion removed"});
-    rows.push_back({.verb = {.words = "exclusion list",
-                             .summary = "Lists the exclusions in force and where each comes from.",
-                             .examples = {"picket exclusion list"},
-                             .note = "Needs root."},
-                    .needs_root = true,
-                    .kind = "exclusions",
-                    .method = "exclusion.list",
-                    .list = "exclusions",
-                    .columns = kExclusionColumns,
-                    .empty = "no exclusions"});
+    }
+    rows.push_back(
+        {.verb = {.words = "exclusion list",
+                  .summary = "Lists the exclusions, where each comes from, why, whose it is and when it ends.",
+                  .examples = {"picket exclusion list"},
+                  .note = "Needs root."},
+         .needs_root = true,
+         .kind = "exclusions",
+         .method = "exclusion.list",
+         .list = "exclusions",
+         .columns = kExclusionColumns,
+         .empty = "no exclusions"});
+    rows.push_back(
+        {.verb = {.words = "exclusion advise",
+                  .summary = "Says which exclusions would take load off, and which are dangerous.",
+                  .options = {{.name = "--top",
+                               .value = "N",
+                               .help = "at most N proposals (at most 100)",
+                               .kind = ValueKind::integer,
+                               .field = "top"}},
+                  .examples = {"picket exclusion advise", "picket exclusion advise --output json"},
+                  .note =
+                      "Needs root. exclude: costs much, and nothing known speaks against it. refrain: costs much, and "
+                      "would let malware in. risk: is excluded, and lets malware in. expired: no longer counts. Judged "
+                      "by what was opened since the daemon's start; nothing is changed."},
+         .needs_root = true,
+         .kind = "exclusion_advice",
+         .method = "exclusion.advise",
+         .list = "advice",
+         .columns = kAdviceColumns,
+         .fields = {"advice", "type", "value", "opens", "why", "command"},
+         .empty = "nothing to propose, and no exclusion is dangerous"});
 }
 
 std::vector<Row> scan_rows() {

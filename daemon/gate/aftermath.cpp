@@ -23,6 +23,14 @@ bool has_name(int fd) {
     return fstat(fd, &status) == 0 && status.st_nlink > 0;
 }
 
+/// What the level audit let through, in words that can be looked for.
+void say_if_audit(const gate::Outcome& outcome, Event& event) {
+    if (!outcome.would_deny)
+        return;
+    event.reason = "audit";
+    event.message = "this open would have been denied at the enforcement level real_time";
+}
+
 } // namespace
 
 void Aftermath::start() {
@@ -105,6 +113,8 @@ void Aftermath::on_detection(gate::Outcome&& outcome) {
     found.type = allowed          ? EventType::threat_allowed
                  : outcome.denied ? EventType::threat_blocked
                                   : EventType::threat_detected;
+    if (!allowed)
+        say_if_audit(outcome, found);
     if (is_selftest) {
         ports_.selftests.update(outcome.key.device, outcome.key.inode, [&](SelfTests::Result& result) {
             result.detected = true;
@@ -227,10 +237,11 @@ void Aftermath::on_repeated(const gate::Outcome& outcome) {
     if (!is_due(fmt::format("{}:{}:{}", outcome.key.device, outcome.key.inode, outcome.pid), kRepeatedEvery))
         return;
     Event event;
-    event.type = EventType::threat_blocked;
+    event.type = outcome.denied ? EventType::threat_blocked : EventType::threat_detected;
     event.origin = outcome.origin;
     event.path = outcome.path;
     event.threat_name = outcome.finding.threat_name;
+    say_if_audit(outcome, event);
     event.pid = outcome.pid;
     event.process = process_of(outcome.pid);
     record(event);

@@ -31,6 +31,7 @@
 #include "metrics.h"
 #include "scan_scheduler.h"
 #include "verbs.h"
+#include "verdict_keeper.h"
 
 namespace picket::daemon {
 namespace {
@@ -81,6 +82,7 @@ struct App::Parts {
     std::unique_ptr<Aftermath> aftermath;
     std::unique_ptr<VaultKeeper> vault;
     std::unique_ptr<DefinitionsKeeper> definitions_keeper;
+    std::unique_ptr<VerdictKeeper> verdicts;
     std::unique_ptr<ScanManager> scans;
     std::unique_ptr<ScanScheduler> scheduler;
     std::unique_ptr<EngineProbe> probe;
@@ -193,7 +195,7 @@ Result<void> App::open_store() {
 }
 
 Result<void> App::load_profile() {
-    parts_->policy = std::make_unique<PolicyKeeper>(*parts_->root, *parts_->events);
+    parts_->policy = std::make_unique<PolicyKeeper>(*parts_->root, *parts_->events, parts_->clock);
     parts_->profile_watcher = PICKET_TRY(profile::Watcher::create(*parts_->root));
     return {};
 }
@@ -286,6 +288,8 @@ Result<void> App::start_aftermath() {
     p.definitions_keeper = std::make_unique<DefinitionsKeeper>(
         DefinitionsKeeper::Ports{*p.gate, *p.aftermath, *p.root, socket_path(paths::kDefinitionsSocket), p.clock,
                                  [this] { approve_own_files(); }});
+    p.verdicts = std::make_unique<VerdictKeeper>(VerdictKeeper::Ports{*p.gate, *p.store, *p.policy, *p.root, p.clock});
+    p.verdicts->start();
     p.events->on_event([&p](const Event& event) {
         if (p.verbs)
             p.verbs->tell_followers(event);
@@ -293,8 +297,8 @@ Result<void> App::start_aftermath() {
     p.scans = std::make_unique<ScanManager>(ScanRun::Ports{*p.gate, *p.store, *p.policy, *p.aftermath, p.clock});
     if (auto interrupted = p.store->interrupt_scans())
         p.scans->adopt(std::move(*interrupted));
-    p.scheduler =
-        std::make_unique<ScanScheduler>(*p.scans, *p.store, *p.policy, read_host_identity(*p.root).machine_id, p.clock);
+    p.scheduler = std::make_unique<ScanScheduler>(*p.scans, *p.store, *p.policy, read_host_identity(*p.root).machine_id,
+                                                  p.root->is_running_host(), p.clock);
     p.probe = std::make_unique<EngineProbe>(*p.gate, *p.scans, p.clock);
     if (p.scout)
         p.mounts = std::make_unique<MountTable>(std::move(*p.scout), p.facts.tier, *p.gate, *p.events, p.clock);
@@ -313,7 +317,7 @@ Result<void> App::start_aftermath() {
                                    .clock = p.clock});
     p.verbs = std::make_unique<Verbs>(Verbs::Ports{*p.health, *p.gate, *p.store, *p.policy, *p.aftermath, *p.allowances,
                                                    *p.remedy, p.selftests, *p.scans, *p.brake, *p.vault,
-                                                   *p.definitions_keeper, *p.root, p.clock});
+                                                   *p.definitions_keeper, *p.verdicts, *p.root, p.clock});
     p.aftermath->start();
     p.vault->start();
     p.definitions_keeper->start();
@@ -388,6 +392,7 @@ void App::main_loop() {
 
 void App::every_second() {
     Parts& p = *parts_;
+    p.policy->on_tick();
     connect_guard();
     look_at_guard();
     look_at_brake();
@@ -537,6 +542,8 @@ void App::tear_down() {
         (void)p.gate->flush_marks(p.facts.tier.scope); // no new event: then the last held ones are answered
     if (p.gate)
         p.gate->stop();
+    if (p.verdicts && p.exit_code == 0)
+        p.verdicts->save();
     if (p.vault)
         p.vault->stop();
     if (p.aftermath) {

@@ -118,7 +118,7 @@ bool EngineLink::on_status(const std::string& content) {
         if (state_.status != EngineState::Status::ready || state_.definitions != status->definitions) {
             state_.status = EngineState::Status::ready;
             state_.definitions = status->definitions;
-            gate_->on_engine_ready(state_.definitions);
+            gate_->on_engine_ready(state_.definitions, state_.engine_version);
         }
         break;
     case scan::LoadState::loading:

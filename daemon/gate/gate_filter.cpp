@@ -1,6 +1,7 @@
 #include "gate_filter.h"
 
 #include <picket/sandbox/seccomp_filter.h>
+#include <picket/watch/file_facts.h>
 
 namespace picket::daemon {
 
@@ -19,6 +20,7 @@ void confine_gate_thread() {
           "sigaltstack", "restart_syscall", "getpid", "gettid", "getuid", "geteuid", "tgkill", "set_robust_list",
           "rseq", "exit", "exit_group", "prctl"})
         options.allowed.push_back({name});
+    options.allowed.push_back({"ioctl", {sandbox::ArgumentCondition::is(1, watch::kGenerationRequest)}});
     const auto installed = sandbox::install_filter(options);
     PICKET_CHECK(installed || installed.error().code() == ErrorCode::unavailable);
 }

@@ -63,6 +63,8 @@ class GateLoop {
     watch::FanotifyGroup* group_for(std::string_view filesystem_type);
     /// Drops every mark.
     Result<void> flush_marks(watch::MarkScope scope);
+    /// The gate itself, after stop().
+    const gate::Gate& stopped_gate() const { return gate_; }
     /// How long ago the loop last turned.
     Milliseconds age() const;
     /// File systems came or went: forget what is remembered of them.

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <picket/base/build_info.h>
 #include <picket/model/paths.h>
+#include <picket/profile/exclusions.h>
 
 #include "host_identity.h"
 #include "mirror_state.h"
@@ -190,6 +191,22 @@ void add_quarantine(Json& statistics, const HealthSources& sources, Issues& issu
                    "see docs/operations.md, then picket threat quarantine resume");
 }
 
+/// What needs somebody in some days, and is no reason to call the host unhealthy today: an upgrade must not stop at it.
+Json warnings(const profile::EffectiveProfile& profile, WallTime now) {
+    constexpr std::chrono::hours kAhead{24 * 7};
+    constexpr std::size_t kMost = 50;
+    Issues found;
+    std::size_t count = 0;
+    for (const profile::ListedExclusion& exclusion : profile::list_exclusions(profile)) {
+        if (exclusion.expired || !exclusion.expires || *exclusion.expires > now + kAhead || ++count > kMost)
+            continue;
+        found.add("exclusion_expires_soon",
+                  fmt::format("{} ends at {}", describe(exclusion), to_rfc3339(*exclusion.expires)),
+                  "nothing, where it is no longer needed; else add it again with a later --expires");
+    }
+    return found.take();
+}
+
 } // namespace
 
 Json statistics_json(const gate::GateStatistics& statistics) {
@@ -200,7 +217,9 @@ Json statistics_json(const gate::GateStatistics& statistics) {
             {"answered", statistics.allowed + statistics.denied},
             {"allowed", statistics.allowed},
             {"denied", statistics.denied},
+            {"would_have_denied", statistics.would_have_denied},
             {"cache_hits", statistics.cache_hits},
+            {"restored_verdicts", statistics.restored_hits},
             {"old_verdicts", statistics.old_verdicts},
             {"ignore_marks", statistics.ignore_marks},
             {"ignore_marks_dropped", statistics.ignore_marks_dropped},
@@ -270,6 +289,7 @@ Json health(const HealthSources& sources) {
         lost > 0)
         issues.add("records_lost", fmt::format("{} records could not be stored", lost),
                    "look at the disk of /var/lib/picket");
+    json["health_warnings"] = warnings(profile, sources.clock.wall());
     json["healthy"] = issues.empty();
     json["health_issues"] = issues.take();
     return json;

@@ -1,5 +1,6 @@
 #include "mount_table.h"
 
+#include <sys/sysmacros.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -90,7 +91,9 @@ void MountTable::apply(watch::MountReport&& report) {
         std::lock_guard lock(mutex_);
         states_.erase(key);
         misses_.erase(key);
-        gate_.forget_filesystems(); // its device number may come back as something else
+        gate_.forget_filesystems();                              // its device number may come back as something else
+        if (major(report.device) != 0 || report.type == "btrfs") // a medium, which may be changed elsewhere
+            gate_.post([device = report.device](gate::Gate& gate, EngineLink&) { gate.forget_device(device); });
         host_mounts_changed_ = true;
         return;
     }

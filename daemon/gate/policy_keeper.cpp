@@ -1,6 +1,10 @@
 #include "policy_keeper.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <picket/base/build_info.h>
+#include <picket/profile/exclusions.h>
 #include <picket/profile/in_force.h>
 #include <picket/profile/weakening.h>
 
@@ -8,8 +12,8 @@
 
 namespace picket::daemon {
 
-PolicyKeeper::PolicyKeeper(const sys::Root& root, EventLog& events)
-    : root_(root), events_(events), profile_(profile::load(root)) {
+PolicyKeeper::PolicyKeeper(const sys::Root& root, EventLog& events, const Clock& clock)
+    : root_(root), events_(events), clock_(clock), profile_(profile::load(root, profile::LoadMode::remember, now())) {
     put_to_use(*profile_.policy);
     for (const profile::Problem& problem : profile_.problems)
         record(EventType::profile_refused, "profile_refused", to_text(problem));
@@ -22,6 +26,16 @@ PolicyKeeper::PolicyKeeper(const sys::Root& root, EventLog& events)
     if (before) // it changed while nobody was here to see it
         record_change(*before, profile_, {});
     remember();
+}
+
+/// What ends at a time must not go on because the clock stands before this build was made.
+WallTime PolicyKeeper::now() const {
+    return std::max(clock_.wall(), build::built_at());
+}
+
+void PolicyKeeper::on_tick() {
+    if (const auto next = policy()->next_expiry; next && *next <= now())
+        reload();
 }
 
 profile::EffectiveProfile PolicyKeeper::profile() const {
@@ -54,6 +68,7 @@ void PolicyKeeper::record_change(const profile::EffectiveProfile& before, const 
     record(EventType::profile_changed, "",
            fmt::format("profile {} is in force (enforcement level {})",
                        profile::generation_text(after.policy->generation), to_string(after.policy->enforcement_level)));
+    record_expired(before, after);
     for (const profile::Weakening& weakening : profile::find_weakenings(before, after)) {
         Event event;
         event.type = EventType::protection_weakened;
@@ -69,6 +84,20 @@ void PolicyKeeper::record_change(const profile::EffectiveProfile& before, const 
     }
 }
 
+void PolicyKeeper::record_expired(const profile::EffectiveProfile& before, const profile::EffectiveProfile& after) {
+    constexpr std::size_t kMost = 100;
+    std::vector<profile::ListedExclusion> expired = profile::find_expired(before, after);
+    expired.resize(std::min(expired.size(), kMost));
+    for (const profile::ListedExclusion& exclusion : expired) {
+        Event event;
+        event.type = EventType::exclusion_expired;
+        event.reason = "exclusion_expired";
+        event.path = exclusion.source.file;
+        event.message = describe(exclusion) + " has expired: what it covered is scanned again";
+        events_.record(std::move(event));
+    }
+}
+
 /// Without it the next start does not see what changed in between; protection does not depend on it.
 void PolicyKeeper::remember() {
     if (const auto written = profile::remember_in_force(root_, profile()); !written)
@@ -77,7 +106,7 @@ void PolicyKeeper::remember() {
 
 void PolicyKeeper::reload(const Caller& caller) {
     std::lock_guard serial(reload_mutex_);
-    profile::EffectiveProfile fresh = profile::load(root_);
+    profile::EffectiveProfile fresh = profile::load(root_, profile::LoadMode::remember, now());
     const profile::EffectiveProfile before = profile();
     const bool changed = fresh.policy->generation != before.policy->generation;
     const std::string problem = fresh.problems.empty() ? "" : to_text(fresh.problems.front());

@@ -16,7 +16,7 @@ namespace picket::daemon {
 class PolicyKeeper {
   public:
     using Listener = std::function<void(const profile::PolicySnapshot&)>;
-    PolicyKeeper(const sys::Root& root, EventLog& events);
+    PolicyKeeper(const sys::Root& root, EventLog& events, const Clock& clock);
 
     /// Before anything else reloads.
     void on_change(Listener listener) { listeners_.push_back(std::move(listener)); }
@@ -28,6 +28,8 @@ class PolicyKeeper {
     /// Reads the files again; records changes, refusals and whatever weakens protection as events.
     void reload() { reload(Caller()); }
     void reload(const Caller& caller);
+    /// About once a second: where an exclusion has just expired, the profile without it.
+    void on_tick();
     profile::EffectiveProfile profile() const;
     profile::PolicySnapshot policy() const;
 
@@ -36,10 +38,13 @@ class PolicyKeeper {
     void record(EventType type, const std::string& reason, const std::string& message);
     void record_change(const profile::EffectiveProfile& before, const profile::EffectiveProfile& after,
                        const Caller& caller);
+    void record_expired(const profile::EffectiveProfile& before, const profile::EffectiveProfile& after);
+    WallTime now() const;
     void remember();
 
     const sys::Root& root_;
     EventLog& events_;
+    const Clock& clock_;
     std::mutex reload_mutex_;
     mutable std::mutex mutex_;
     profile::EffectiveProfile profile_;

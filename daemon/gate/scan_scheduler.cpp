@@ -1,5 +1,6 @@
 #include "scan_scheduler.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -14,6 +15,10 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{10};
 /// A host that has just booted has other things to do than to make up for a scan.
 constexpr std::chrono::minutes kCalmAfterBoot{10};
+
+/// The engine and the marks come first.
+constexpr std::chrono::minutes kCalmAfterStart{1};
+constexpr const char* kWarmUp = "warm_up_scan"; ///< a named value of state.db: begun or not_needed
 
 std::string key_of(profile::ScheduledScan scan) {
     return fmt::format("scheduled_scan.{}", to_string(scan));
@@ -36,10 +41,45 @@ void ScanScheduler::on_tick() {
         return;
     next_look_ = now + kLookEvery;
     const profile::PolicySnapshot policy = policy_.policy();
-    if (!policy->schedule.enabled || has_just_booted())
+    if (has_just_booted())
+        return;
+    if (!warm_up_settled_ && now - started_ >= kCalmAfterStart)
+        consider_warm_up(*policy);
+    if (!policy->schedule.enabled)
         return;
     for (const profile::ScheduledScan scan : profile::kScheduledScans)
         consider(scan, policy->schedule);
+}
+
+bool needs_warm_up(bool settled, const std::vector<ScanRecord>& scans) {
+    return !settled && std::none_of(scans.begin(), scans.end(), [](const ScanRecord& scan) {
+        return scan.kind != ScanKind::custom && scan.status != ScanStatus::failed &&
+               scan.status != ScanStatus::cancelled;
+    });
+}
+
+void ScanScheduler::consider_warm_up(const profile::Policy& policy) {
+    if (!policy.warm_up_scan || !policy.real_time_active())
+        return;
+    constexpr std::size_t kMost = 1'000;
+    const auto stored = store_.value(kWarmUp);
+    const auto scans = store_.scans(kMost);
+    if (!stored || !scans)
+        return; // state.db says so elsewhere
+    const bool needed = needs_warm_up(stored->has_value(), *scans);
+    if (needed) {
+        ScanManager::Request request;
+        request.kind = ScanKind::quick;
+        request.origin = ScanOrigin::scheduled;
+        request.low_priority = true;
+        const auto begun = scans_.start(std::move(request));
+        if (!begun)
+            return; // no engine yet: in ten seconds again
+        log(LogLevel::info, "a quick scan fills the cache of verdicts (realTimeProtection.warmUpScan)");
+    }
+    warm_up_settled_ = true;
+    if (!stored->has_value())
+        (void)store_.set_value(kWarmUp, needed ? "begun" : "not_needed");
 }
 
 void ScanScheduler::consider(profile::ScheduledScan scan, const profile::ScanScheduleSettings& settings) {

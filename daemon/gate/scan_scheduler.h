@@ -11,14 +11,17 @@ namespace picket::daemon {
 /// is made up for after a restart. Main thread.
 class ScanScheduler {
   public:
+    /// `on_running_host`: false for a prepared image or another tree, which is never warmed up.
     ScanScheduler(ScanManager& scans, store::Store& store, PolicyKeeper& policy, std::string host_id,
-                  const Clock& clock)
-        : scans_(scans), store_(store), policy_(policy), host_id_(std::move(host_id)), clock_(clock) {}
+                  bool on_running_host, const Clock& clock)
+        : scans_(scans), store_(store), policy_(policy), host_id_(std::move(host_id)), clock_(clock),
+          started_(clock.monotonic()), warm_up_settled_(!on_running_host) {}
 
     /// About once a second.
     void on_tick();
 
   private:
+    void consider_warm_up(const profile::Policy& policy);
     void consider(profile::ScheduledScan scan, const profile::ScanScheduleSettings& settings);
     WallTime last_time(profile::ScheduledScan scan, WallTime now);
     void remember(profile::ScheduledScan scan, WallTime when);
@@ -28,7 +31,12 @@ class ScanScheduler {
     PolicyKeeper& policy_;
     const std::string host_id_;
     const Clock& clock_;
+    const MonotonicTime started_;
     MonotonicTime next_look_{};
+    bool warm_up_settled_; ///< it took place, or is not needed
 };
+
+/// Whether these records are of a host whose cache no scan has filled yet. `settled`: an earlier daemon found so.
+bool needs_warm_up(bool settled, const std::vector<ScanRecord>& scans);
 
 } // namespace picket::daemon

@@ -25,20 +25,8 @@ std::size_t limit_of(const RpcRequest& request, std::int64_t fallback) {
         std::clamp<std::int64_t>(data::integer_or(request.parameters, "limit", fallback), 1, kMaximumList));
 }
 
-/// What an error of the rest of the daemon is called on the wire.
-RpcResult answer_of(const Error& error) {
-    return {Json(), ipc::rpc_error_from(error)};
-}
-
 PolicyKeeper::Caller caller_of(const RpcRequest& request) {
     return {request.credentials.uid, request.credentials.pid};
-}
-
-/// A change of local settings: `permission` there means that a managed profile holds the key.
-RpcResult change_error(const Error& error) {
-    if (error.code() == ErrorCode::permission)
-        return fail("managed", error.message(), "change the central profile");
-    return answer_of(error);
 }
 
 } // namespace
@@ -75,8 +63,9 @@ const std::vector<Verbs::Row>& Verbs::table() {
          {"quarantine_id", "destination", "destination_b64", "overwrite"},
          &Verbs::quarantine_restore},
         {"exclusion.list", Access::root, {}, &Verbs::exclusion_list},
-        {"exclusion.add", Access::root, {"type", "value"}, &Verbs::exclusion_add},
+        {"exclusion.add", Access::root, {"type", "value", "reason", "owner", "expires"}, &Verbs::exclusion_add},
         {"exclusion.remove", Access::root, {"type", "value"}, &Verbs::exclusion_remove},
+        {"exclusion.advise", Access::root, {"top"}, &Verbs::exclusion_advise},
         {"config.show", Access::root, {"name"}, &Verbs::config_show},
         {"config.set", Access::root, {"name", "value"}, &Verbs::config_set},
         {"definitions.update", Access::root, {}, &Verbs::definitions_update},
@@ -257,29 +246,6 @@ RpcResult Verbs::threat_policy_set(RpcRequest& request) {
     Json answer = profile::threat_policy_json(ports_.policy.profile());
     answer["changed"] = *changed;
     return {std::move(answer), {}};
-}
-
-RpcResult Verbs::exclusion_list(RpcRequest&) {
-    return {profile::exclusion_list_json(ports_.policy.profile()), {}};
-}
-
-Json Verbs::exclusions_after(const RpcRequest& request, bool changed) {
-    ports_.policy.reload(caller_of(request));
-    Json answer = profile::exclusion_list_json(ports_.policy.profile());
-    answer["changed"] = changed;
-    return answer;
-}
-
-RpcResult Verbs::exclusion_add(RpcRequest& request) {
-    const auto changed = profile::add_exclusion(ports_.root, data::string_or(request.parameters, "type", ""),
-                                                data::string_or(request.parameters, "value", ""));
-    return changed ? RpcResult{exclusions_after(request, *changed), {}} : change_error(changed.error());
-}
-
-RpcResult Verbs::exclusion_remove(RpcRequest& request) {
-    const auto changed = profile::remove_exclusion(ports_.root, data::string_or(request.parameters, "type", ""),
-                                                   data::string_or(request.parameters, "value", ""));
-    return changed ? RpcResult{exclusions_after(request, *changed), {}} : change_error(changed.error());
 }
 
 RpcResult Verbs::config_show(RpcRequest& request) {

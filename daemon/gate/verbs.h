@@ -13,6 +13,7 @@
 #include "health.h"
 #include "scan_manager.h"
 #include "vault_keeper.h"
+#include "verdict_keeper.h"
 
 namespace picket::daemon {
 
@@ -32,6 +33,7 @@ class Verbs {
         Brake& brake;
         const VaultKeeper& vault;
         DefinitionsKeeper& definitions;
+        const VerdictKeeper& verdicts;
         const sys::Root& root;
         const Clock& clock;
     };
@@ -76,6 +78,7 @@ class Verbs {
     ipc::RpcResult exclusion_list(ipc::RpcRequest&);
     ipc::RpcResult exclusion_add(ipc::RpcRequest&);
     ipc::RpcResult exclusion_remove(ipc::RpcRequest&);
+    ipc::RpcResult exclusion_advise(ipc::RpcRequest&);
     ipc::RpcResult config_show(ipc::RpcRequest&);
     ipc::RpcResult config_set(ipc::RpcRequest&);
     ipc::RpcResult profile_show(ipc::RpcRequest&);

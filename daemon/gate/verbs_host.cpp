@@ -103,10 +103,14 @@ RpcResult Verbs::statistics(RpcRequest& request) {
     constexpr std::int64_t kMost = 100;
     const auto top =
         static_cast<std::size_t>(std::clamp<std::int64_t>(data::integer_or(request.parameters, "top", 10), 1, kMost));
-    ports_.gate.post([top, reply = request.reply, seconds = uptime_seconds()](gate::Gate& gate, EngineLink&) {
+    const VerdictKeeper::State kept = ports_.verdicts.state();
+    ports_.gate.post([top, kept, reply = request.reply, seconds = uptime_seconds()](gate::Gate& gate, EngineLink&) {
         Json counters = statistics_json(gate.statistics());
         counters["held_opens"] = gate.held_opens();
         counters["cached_verdicts"] = gate.cached_verdicts();
+        counters["verdicts_of_last_run"] = kept.restored;
+        if (!kept.why_none.empty())
+            counters["verdicts_of_last_run_dropped"] = kept.why_none;
         reply({Json{{"counters", std::move(counters)},
                     {"uptime_seconds", seconds},
                     {"sampled_every", gate::Activity::kSampleEvery},

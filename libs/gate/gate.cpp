@@ -166,30 +166,68 @@ bool Gate::is_stable(int fd, const watch::FileFacts& facts) {
 bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable) {
     if (!stable)
         return false;
-    const auto finding = cache_.find(facts.key);
+    const auto finding = find_verdict(held.fd(), facts.key);
     if (!finding)
         return answer_from_old_verdict(held, facts);
     if (has_allowances_ && finding->verdict != Verdict::clean)
         return false;
     ++statistics_.cache_hits;
-    if (!blocks(*finding) || policy_->is_allowed_threat(finding->threat_name)) {
+    const bool would_deny = would_block(*finding) && !policy_->is_allowed_threat(finding->threat_name);
+    const bool deny = would_deny && blocks(*finding);
+    if (!deny) {
         allow(held);
         if (finding->verdict == Verdict::clean)
             stop_asking(held.fd(), facts);
-        return true;
+        if (!would_deny || !is_audit())
+            return true;
+        ++statistics_.would_have_denied;
+    } else {
+        ++statistics_.denied;
+        held.answer(Decision::deny);
     }
-    ++statistics_.denied;
-    held.answer(Decision::deny);
     Outcome outcome;
     outcome.kind = Outcome::Kind::repeated;
     outcome.origin = origin_of(facts.key, EventOrigin::real_time);
     outcome.finding = *finding;
-    outcome.denied = true;
+    outcome.denied = deny;
+    outcome.would_deny = !deny;
     outcome.key = facts.key;
     outcome.pid = held.pid;
     outcome.path = ports_.inspector.path(held.fd());
     ports_.sink.take(std::move(outcome));
     return true;
+}
+
+/// What an earlier process knew counts once the inode is seen to be the one that it was about.
+std::optional<Finding> Gate::find_verdict(int fd, const watch::FileKey& key) {
+    if (auto finding = cache_.find(key))
+        return finding;
+    const auto generation = cache_.restored_generation(key);
+    if (!generation)
+        return std::nullopt;
+    if (ports_.inspector.generation(fd) != generation) {
+        cache_.drop_restored(key);
+        return std::nullopt;
+    }
+    cache_.confirm(key);
+    ++statistics_.restored_hits;
+    return Finding{};
+}
+
+void Gate::restore_verdicts(Restored restored) {
+    if (restored.policy != policy_->generation)
+        return;
+    restored_ = std::move(restored);
+    if (!definitions_.empty())
+        take_restored();
+}
+
+/// Once, for the first engine and definitions that there are: what was said by others is nothing.
+void Gate::take_restored() {
+    if (restored_.definitions == definitions_ && restored_.engine == engine_version_)
+        for (const CleanVerdict& verdict : restored_.verdicts)
+            cache_.restore(verdict);
+    restored_ = {};
 }
 
 /// New definitions must not make everybody wait for everything: what the ones before found clean is opened, and looked

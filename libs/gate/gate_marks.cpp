@@ -48,6 +48,7 @@ void Gate::ask_about_everything() {
 }
 
 void Gate::forget_verdicts() {
+    restored_ = {};
     cache_.flush();
     ask_about_everything();
 }

@@ -112,7 +112,7 @@ bool Gate::send_to(WorkerId worker, Scan& scan) {
     return true;
 }
 
-void Gate::on_engine_ready(const std::string& definitions) {
+void Gate::on_engine_ready(const std::string& definitions, const std::string& version) {
     if (!engine_ready_) {
         Outcome outcome;
         outcome.kind = Outcome::Kind::engine_connected;
@@ -124,10 +124,12 @@ void Gate::on_engine_ready(const std::string& definitions) {
     engine_silent_ = false;
     deadlines_in_a_row_ = 0;
     set_stopped(false);
-    if (definitions != definitions_) {
+    if (definitions != definitions_ || version != engine_version_) {
         definitions_ = definitions;
+        engine_version_ = version;
         definitions_changed_ = ports_.clock.monotonic();
         cache_.age();
+        take_restored();
         ask_about_everything();
         crashes_.clear();
     }
@@ -211,13 +213,15 @@ void Gate::remember(Scan& scan, const Finding& finding, const std::string& defin
         return;
     if (!is_stable(scan.fd(), facts)) // somebody came to write while it was read
         return;
-    cache_.store(scan.key, finding);
+    cache_.store(scan.key, finding, ports_.inspector.generation(scan.fd()));
     scan.remembered = finding.verdict == Verdict::clean;
 }
 
 bool Gate::blocks(const Finding& finding) const {
-    if (policy_->enforcement_level != profile::EnforcementLevel::real_time)
-        return false;
+    return policy_->enforcement_level == profile::EnforcementLevel::real_time && would_block(finding);
+}
+
+bool Gate::would_block(const Finding& finding) const {
     switch (finding.verdict) {
     case Verdict::malicious:
         return true;
@@ -285,6 +289,9 @@ void Gate::conclude_threat(std::unique_ptr<Scan> scan, const Finding& finding, b
     const bool refuse = blocks(finding) && !allowed;
     Outcome outcome;
     outcome.denied = refuse && !scan->waiters.empty();
+    outcome.would_deny = is_audit() && would_block(finding) && !allowed && !scan->waiters.empty();
+    if (outcome.would_deny)
+        statistics_.would_have_denied += scan->waiters.size();
     answer_waiters(*scan, refuse ? Decision::deny : Decision::allow); // first of all; everything else can wait
     outcome.path = ports_.inspector.path(scan->fd());
     outcome.kind = Outcome::Kind::detection;
@@ -422,7 +429,7 @@ bool Gate::submit_job(ScanJob&& job) {
     scan->file = std::move(job.file);
     scan->job = std::move(job);
     if (scan->stable)
-        if (const auto finding = cache_.find(scan->key); finding && finding->verdict == Verdict::clean) {
+        if (const auto finding = find_verdict(scan->fd(), scan->key); finding && finding->verdict == Verdict::clean) {
             ++statistics_.cache_hits;
             finish_job(*scan, *finding);
             return true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include <picket/base/check.h>
 
@@ -35,6 +36,11 @@ void VerdictCache::Entry::fill(const watch::FileKey& with, std::uint64_t in_epoc
     verdict.store(what, std::memory_order_release);
     epoch.store(in_epoch, std::memory_order_release);
     sequence.store(before + 2, std::memory_order_release);
+}
+
+watch::FileKey VerdictCache::Entry::key_now() const {
+    return {key[0].load(kRelaxed), key[1].load(kRelaxed), key[2].load(kRelaxed),
+            static_cast<std::int64_t>(key[3].load(kRelaxed)), static_cast<std::int64_t>(key[4].load(kRelaxed))};
 }
 
 VerdictCache::VerdictCache(std::size_t capacity)
@@ -73,7 +79,8 @@ std::optional<Finding> VerdictCache::find(const watch::FileKey& key) {
     if (entry == nullptr)
         return std::nullopt;
     entry->stamp = ++stamp_;
-    return Finding{entry->verdict.load(kRelaxed), threat_names_[entry->threat]};
+    const Verdict verdict = entry->verdict.load(kRelaxed);
+    return Finding{verdict, verdict == Verdict::clean ? "" : threat_names_[entry->detail]};
 }
 
 bool VerdictCache::was_clean(const watch::FileKey& key) {
@@ -93,7 +100,7 @@ std::uint32_t VerdictCache::intern(const std::string& name) {
     return static_cast<std::uint32_t>(threat_names_.size() - 1);
 }
 
-void VerdictCache::store(const watch::FileKey& key, const Finding& finding) {
+void VerdictCache::store(const watch::FileKey& key, const Finding& finding, std::optional<std::uint32_t> generation) {
     if (finding.verdict > Verdict::limit_exceeded)
         return;
     const std::uint32_t threat = intern(finding.threat_name);
@@ -102,6 +109,8 @@ void VerdictCache::store(const watch::FileKey& key, const Finding& finding) {
     Entry* victim = lookup(key, epoch);
     if (victim == nullptr)
         victim = lookup(key, epoch - 1);
+    if (victim == nullptr)
+        victim = lookup(key, kRestored);
     for (std::size_t way = 0; way < kWays && victim == nullptr; ++way)
         if (set[way].epoch.load(kRelaxed) < epoch - 1)
             victim = &set[way];
@@ -113,7 +122,70 @@ void VerdictCache::store(const watch::FileKey& key, const Finding& finding) {
         ++used_;
     victim->fill(key, epoch, finding.verdict);
     victim->stamp = ++stamp_;
-    victim->threat = threat;
+    const bool is_clean = finding.verdict == Verdict::clean;
+    victim->has_generation = is_clean && generation.has_value();
+    victim->detail = is_clean ? generation.value_or(0) : threat;
+}
+
+std::vector<CleanVerdict> VerdictCache::clean_verdicts() const {
+    const std::uint64_t epoch = epoch_.load(kRelaxed);
+    std::vector<CleanVerdict> all;
+    for (std::size_t i = 0; i < capacity_; ++i) {
+        const Entry& entry = entries_[i];
+        const std::uint64_t of = entry.epoch.load(kRelaxed);
+        if ((of == epoch || of == kRestored) && entry.verdict.load(kRelaxed) == Verdict::clean && entry.has_generation)
+            all.push_back({entry.key_now(), entry.detail});
+    }
+    return all;
+}
+
+void VerdictCache::restore(const CleanVerdict& verdict) {
+    Entry* const set = set_of(verdict.key);
+    const std::uint64_t epoch = epoch_.load(kRelaxed);
+    if (lookup(verdict.key, epoch) != nullptr || lookup(verdict.key, kRestored) != nullptr)
+        return;
+    for (std::size_t way = 0; way < kWays; ++way) {
+        Entry& entry = set[way];
+        if (entry.epoch.load(kRelaxed) >= epoch - 1)
+            continue;
+        entry.fill(verdict.key, kRestored, Verdict::clean);
+        entry.has_generation = true;
+        entry.detail = verdict.generation;
+        entry.stamp = stamp_;
+        has_restored_ = true;
+        return;
+    }
+}
+
+std::optional<std::uint32_t> VerdictCache::restored_generation(const watch::FileKey& key) {
+    const Entry* const entry = lookup(key, kRestored);
+    return entry == nullptr ? std::nullopt : std::optional(entry->detail);
+}
+
+void VerdictCache::confirm(const watch::FileKey& key) {
+    Entry* const entry = lookup(key, kRestored);
+    if (entry == nullptr)
+        return;
+    entry->fill(key, epoch_.load(kRelaxed), Verdict::clean);
+    entry->stamp = ++stamp_;
+    ++used_;
+}
+
+void VerdictCache::drop_restored(const watch::FileKey& key) {
+    if (Entry* const entry = lookup(key, kRestored); entry != nullptr)
+        entry->epoch.store(0, kRelaxed);
+}
+
+void VerdictCache::forget_device(std::uint64_t device) {
+    const std::uint64_t epoch = epoch_.load(kRelaxed);
+    for (std::size_t i = 0; i < capacity_; ++i) {
+        Entry& entry = entries_[i];
+        const std::uint64_t of = entry.epoch.load(kRelaxed);
+        if (of == 0 || entry.key[0].load(kRelaxed) != device)
+            continue;
+        entry.epoch.store(0, kRelaxed);
+        used_ -= of == epoch ? 1 : 0;
+    }
 }
 
 void VerdictCache::drop(const watch::FileKey& key) {
@@ -131,7 +203,17 @@ void VerdictCache::flush() {
     begin_epoch(2); // so that nothing is from the epoch before this one
 }
 
+/// What was restored was said under the definitions and the policy that are over now.
+void VerdictCache::forget_restored() {
+    if (!std::exchange(has_restored_, false))
+        return;
+    for (std::size_t i = 0; i < capacity_; ++i)
+        if (entries_[i].epoch.load(kRelaxed) == kRestored)
+            entries_[i].epoch.store(0, kRelaxed);
+}
+
 void VerdictCache::begin_epoch(std::uint64_t steps) {
+    forget_restored();
     used_ = 0;
     threat_names_.resize(1);
     epoch_.fetch_add(steps);

@@ -33,7 +33,7 @@ constexpr Names<Verdict, 6> kVerdicts{{{Verdict::clean, "clean"},
                                        {Verdict::unreadable, "unreadable"},
                                        {Verdict::engine_error, "engine_error"}}};
 
-constexpr Names<EventType, 31> kEventTypes{{{EventType::threat_blocked, "threat.blocked"},
+constexpr Names<EventType, 32> kEventTypes{{{EventType::threat_blocked, "threat.blocked"},
                                             {EventType::threat_detected, "threat.detected"},
                                             {EventType::threat_quarantined, "threat.quarantined"},
                                             {EventType::quarantine_failed, "quarantine.failed"},
@@ -58,6 +58,7 @@ constexpr Names<EventType, 31> kEventTypes{{{EventType::threat_blocked, "threat.
                                             {EventType::profile_changed, "profile.changed"},
                                             {EventType::profile_refused, "profile.refused"},
                                             {EventType::protection_weakened, "protection.weakened"},
+                                            {EventType::exclusion_expired, "exclusion.expired"},
                                             {EventType::scan_started, "scan.started"},
                                             {EventType::scan_finished, "scan.finished"},
                                             {EventType::self_test, "selftest"},

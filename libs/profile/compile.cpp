@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "exclusion.h"
+#include "formats.h"
 
 namespace picket::profile {
 namespace {
@@ -85,6 +86,7 @@ void compile_real_time(const Json& section, Policy& policy) {
     policy.old_verdict_time =
         std::chrono::minutes(data::integer_or(section, "oldVerdictMinutes", policy.old_verdict_time.count()));
     policy.quarantine = data::string_or(section, "quarantine", "enabled") == "enabled";
+    policy.warm_up_scan = data::string_or(section, "warmUpScan", "enabled") == "enabled";
 }
 
 void compile_schedule(const Json& document, Policy& policy) {
@@ -116,10 +118,27 @@ std::uint64_t hash(std::string_view text) {
     return value;
 }
 
-} // namespace
+/// The document as it counts at `now`. `next` becomes the first moment at which it counts otherwise.
+Json without_expired(Json document, WallTime now, std::optional<WallTime>& next) {
+    for (const char* const pointer : {"/antivirusEngine/exclusions", "/exclusionSettings/exclusions"}) {
+        Json kept = Json::array();
+        const Json& list = value_at(document, pointer);
+        for (const Json& element : list) {
+            if (has_expired(element, now))
+                continue;
+            if (const auto end = expiry_time(notes_from(element).expires); end && (!next || *end < *next))
+                next = end;
+            kept.push_back(element);
+        }
+        if (kept.size() != list.size())
+            set_value_at(document, pointer, std::move(kept));
+    }
+    return document;
+}
 
-PolicySnapshot compile(const Json& document) {
+PolicySnapshot compile_in_force(const Json& document, std::optional<WallTime> next_expiry) {
     auto policy = std::make_shared<Policy>();
+    policy->next_expiry = next_expiry;
     policy->generation = hash(data::to_text(document));
     compile_antivirus(data::member(document, "antivirusEngine"), *policy);
     compile_real_time(data::member(document, "realTimeProtection"), *policy);
@@ -143,6 +162,14 @@ PolicySnapshot compile(const Json& document) {
     for (auto* values : {&matcher.directories, &matcher.files, &matcher.extensions, &matcher.names, &matcher.processes})
         sort_unique(*values);
     return policy;
+}
+
+} // namespace
+
+PolicySnapshot compile(const Json& document, WallTime now) {
+    std::optional<WallTime> next_expiry;
+    const Json in_force = without_expired(document, now, next_expiry);
+    return compile_in_force(in_force, next_expiry);
 }
 
 std::string generation_text(std::uint64_t generation) {

@@ -44,6 +44,29 @@ Exclusion exclusion_from(const Json& element) {
     return {};
 }
 
+ExclusionNotes notes_from(const Json& element) {
+    return {data::string_or(element, "reason", ""), data::string_or(element, "owner", ""),
+            data::string_or(element, "expires", "")};
+}
+
+void set_notes(Json& element, const ExclusionNotes& notes) {
+    for (const auto& [member, text] :
+         {std::pair{"reason", &notes.reason}, {"owner", &notes.owner}, {"expires", &notes.expires}})
+        if (!text->empty())
+            element[member] = *text;
+}
+
+Json without_notes(Json element) {
+    for (const char* const member : {"reason", "owner", "expires"})
+        element.erase(member);
+    return element;
+}
+
+bool has_expired(const Json& element, WallTime now) {
+    const auto end = expiry_time(data::string_or(element, "expires", ""));
+    return end && *end <= now;
+}
+
 Result<Json> exclusion_element(std::string_view type, std::string_view value) {
     std::vector<std::string> types;
     for (const Kind& kind : kKinds) {
@@ -66,6 +89,7 @@ Json normal_exclusion(const Json& element) {
         return element;
     if (element.contains("scopes"))
         (*normal)["scopes"] = element["scopes"];
+    set_notes(*normal, notes_from(element));
     return std::move(*normal);
 }
 

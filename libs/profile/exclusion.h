@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include <picket/base/clock.h>
 #include <picket/base/result.h>
 #include <picket/data/json.h>
 
@@ -14,6 +15,22 @@ struct Exclusion {
     std::string value;
     auto operator<=>(const Exclusion&) const = default;
 };
+
+/// What an element says about itself; each may be empty.
+struct ExclusionNotes {
+    std::string reason;
+    std::string owner;
+    std::string expires; ///< as the profile has it: a day or a moment
+    bool operator==(const ExclusionNotes&) const = default;
+    bool empty() const { return reason.empty() && owner.empty() && expires.empty(); }
+};
+ExclusionNotes notes_from(const data::Json& element);
+/// Sets those that are not empty.
+void set_notes(data::Json& element, const ExclusionNotes& notes);
+/// The element without its notes: two elements that exclude the same are then equal.
+data::Json without_notes(data::Json element);
+/// Whether the element's time is over at `now`.
+bool has_expired(const data::Json& element, WallTime now);
 
 /// `element` passed validation.
 Exclusion exclusion_from(const data::Json& element);

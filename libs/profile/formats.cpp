@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/base/time_text.h>
 
 #include "pattern.h"
 
@@ -151,9 +152,17 @@ std::optional<std::string> format_problem(std::string_view format, std::string_v
         return "is not a type of file system as mount prints it, such as nfs4 (one a list element, lower case)";
     if (format == "threat" && (value.find(' ') != std::string_view::npos || escape_for_display(value) != value))
         return "is not the name of a threat, such as Eicar-Test-Signature";
+    if (format == "expiry" && !expiry_time(value))
+        return "is neither a day that there is, such as 2027-03-31, nor a moment in UTC, such as 2027-03-31T12:00:00Z";
     if (format == "syslog_target")
         return syslog_target_problem(value);
     return std::nullopt;
+}
+
+std::optional<WallTime> expiry_time(std::string_view text) {
+    constexpr std::size_t kDay = 10; // YYYY-MM-DD
+    const auto time = parse_time(text);
+    return time && text.size() == kDay ? *time + std::chrono::hours(24) : time;
 }
 
 std::string normal_path(std::string_view path) {

@@ -1,5 +1,7 @@
 #include <picket/profile/in_force.h>
 
+#include <algorithm>
+
 #include <picket/base/bytes.h>
 
 namespace picket::profile {
@@ -31,7 +33,10 @@ Result<EffectiveProfile> read_in_force(const sys::Root& root) {
     profile.document = std::move(validation.document);
     for (const auto& [pointer, source] : data::member(*parsed, "sources").items())
         profile.sources[pointer] = {layer_from(data::string_or(source, "layer", "")), data::path_of(source, "file")};
-    profile.policy = compile(profile.document);
+    constexpr std::int64_t kLatest = 9'000'000'000; // what system_clock's nanoseconds can hold
+    profile.at =
+        WallTime(std::chrono::seconds(std::clamp<std::int64_t>(data::integer_or(*parsed, "at", 0), 0, kLatest)));
+    profile.policy = compile(profile.document, profile.at);
     return profile;
 }
 
@@ -43,7 +48,8 @@ Result<void> remember_in_force(const sys::Root& root, const EffectiveProfile& pr
         sources[pointer]["layer"] = to_string(source.layer);
         data::set_path(sources[pointer], "file", source.file);
     }
-    const Json content = {{"schema", 1}, {"document", profile.document}, {"sources", std::move(sources)}};
+    const auto at = std::chrono::floor<std::chrono::seconds>(profile.at.time_since_epoch()).count();
+    const Json content = {{"schema", 1}, {"at", at}, {"document", profile.document}, {"sources", std::move(sources)}};
     PICKET_TRY(root.make_directories(kFolder, 0700));
     return root.write_atomically(kFile, data::to_text(content) + "\n", 0600);
 }

@@ -33,7 +33,7 @@ std::vector<LayerDocument> managed_in_force(const sys::Root& root, LoadMode mode
 
 } // namespace
 
-EffectiveProfile load(const sys::Root& root, LoadMode mode) {
+EffectiveProfile load(const sys::Root& root, LoadMode mode, WallTime now) {
     EffectiveProfile profile;
     std::vector<LayerDocument> managed = managed_in_force(root, mode, profile);
     LocalSettings local = read_local(root);
@@ -51,7 +51,8 @@ EffectiveProfile load(const sys::Root& root, LoadMode mode) {
     Merged merged = merge(layers);
     profile.document = std::move(merged.document);
     profile.sources = std::move(merged.sources);
-    profile.policy = compile(profile.document);
+    profile.at = now;
+    profile.policy = compile(profile.document, now);
     return profile;
 }
 

@@ -10,10 +10,12 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/base/time_text.h>
 #include <picket/model/paths.h>
 
 #include "exclusion.h"
 #include "files.h"
+#include "formats.h"
 #include "settings.h"
 #include "walker.h"
 
@@ -23,6 +25,7 @@ namespace {
 using data::Json;
 
 constexpr std::string_view kExclusions = "/antivirusEngine/exclusions";
+constexpr std::string_view kScopedExclusions = "/exclusionSettings/exclusions";
 constexpr std::string_view kAllowedThreats = "/antivirusEngine/allowedThreats";
 constexpr std::string_view kThreatTypes = "/antivirusEngine/threatTypeSettings";
 
@@ -147,6 +150,33 @@ Result<Json> checked_exclusion(std::string_view type, std::string_view value) {
     return normal_exclusion(element);
 }
 
+Error managed_exclusion_error(const Exclusion& exclusion, const Source& source) {
+    return managed_error(fmt::format("the exclusion of {} \"{}\"", exclusion.type, escape_for_display(exclusion.value)),
+                         source);
+}
+
+/// With an end that is counted from `now` made a moment.
+Result<ExclusionNotes> checked_notes(const NewExclusionNotes& notes, WallTime now) {
+    ExclusionNotes said{notes.reason, notes.owner, notes.expires};
+    for (const std::string* const text : {&said.reason, &said.owner, &said.expires})
+        if (!is_valid_utf8(*text))
+            return Error(ErrorCode::invalid_input, "reason, owner and end must be UTF-8");
+    if (said.expires.empty())
+        return said;
+    if (const auto life = parse_duration(said.expires))
+        said.expires = to_rfc3339(std::chrono::floor<std::chrono::seconds>(now) + *life);
+    const auto end = expiry_time(said.expires);
+    if (!end)
+        return Error(ErrorCode::invalid_input,
+                     fmt::format("{} is no end of an exclusion: it must be a day (2027-03-31), a moment in UTC "
+                                 "(2027-03-31T12:00:00Z), or a time from now (90d, 12h)",
+                                 shown(Json(said.expires))));
+    if (*end <= now)
+        return Error(ErrorCode::invalid_input,
+                     fmt::format("{} is over: an exclusion must end later than now", said.expires));
+    return said;
+}
+
 } // namespace
 
 Result<bool> set_setting(const sys::Root& root, std::string_view name, std::string_view value) {
@@ -163,15 +193,27 @@ Result<bool> set_setting(const sys::Root& root, std::string_view name, std::stri
     });
 }
 
-Result<bool> add_exclusion(const sys::Root& root, std::string_view type, std::string_view value) {
-    const Json element = PICKET_TRY(checked_exclusion(type, value));
+Result<bool> add_exclusion(const sys::Root& root, std::string_view type, std::string_view value,
+                           const NewExclusionNotes& notes, WallTime now) {
+    Json element = PICKET_TRY(checked_exclusion(type, value));
     const Exclusion wanted = exclusion_from(element);
+    const ExclusionNotes said = PICKET_TRY(checked_notes(notes, now));
+    set_notes(element, said);
+    PICKET_TRY(check_value(kExclusions, element));
     const auto equal = [&](const Json& other) { return exclusion_from(other) == wanted; };
+    const auto suffices = [&](const Json& other) {
+        return equal(other) && !has_expired(other, now) && (said.empty() || notes_from(other) == said);
+    };
     return edit(root, [&](Scene& scene) -> Result<bool> {
         PICKET_TRY(check_not_blocked(scene.effective, kExclusions, "no exclusion can be added here; it"));
-        if (find_element(scene.effective, kExclusions, equal) ||
-            find_element(scene.effective, "/exclusionSettings/exclusions", equal))
-            return false;
+        for (const std::string_view list : {kExclusions, kScopedExclusions})
+            if (find_element(scene.effective, list, suffices))
+                return false;
+        for (const std::string_view list : {kExclusions, kScopedExclusions})
+            if (const auto source = find_element(scene.effective, list, equal);
+                source && source->layer == Layer::managed)
+                return managed_exclusion_error(wanted, *source);
+        remove_elements(scene.local, kExclusions, equal);
         append(scene.local, kExclusions, element);
         return true;
     });
@@ -181,11 +223,10 @@ Result<bool> remove_exclusion(const sys::Root& root, std::string_view type, std:
     const Exclusion wanted = exclusion_from(PICKET_TRY(checked_exclusion(type, value)));
     const auto equal = [&](const Json& other) { return exclusion_from(other) == wanted; };
     return edit(root, [&](Scene& scene) -> Result<bool> {
-        for (const std::string_view list : {kExclusions, std::string_view("/exclusionSettings/exclusions")})
+        for (const std::string_view list : {kExclusions, kScopedExclusions})
             if (const auto source = find_element(scene.effective, list, equal);
                 source && source->layer == Layer::managed)
-                return managed_error(
-                    fmt::format("the exclusion of {} \"{}\"", wanted.type, escape_for_display(wanted.value)), *source);
+                return managed_exclusion_error(wanted, *source);
         return remove_elements(scene.local, kExclusions, equal);
     });
 }

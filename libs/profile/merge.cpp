@@ -15,8 +15,11 @@ class ElementList {
     explicit ElementList(const KeyInfo& key) : key_(key) {}
 
     void add(const Json& raw, const Source& source) {
-        const Json element = key_.pointer.ends_with("/exclusions") ? normal_exclusion(raw) : raw;
-        const Json& identity = key_.merge_key.empty() ? element : data::member(element, key_.merge_key);
+        const bool is_exclusion = key_.pointer.ends_with("/exclusions");
+        const Json element = is_exclusion ? normal_exclusion(raw) : raw;
+        const Json identity = is_exclusion             ? without_notes(element) // the highest layer's notes count
+                              : key_.merge_key.empty() ? element
+                                                       : data::member(element, key_.merge_key);
         const auto [known, is_new] = index_.try_emplace(data::to_text(identity), elements_.size());
         if (is_new) {
             elements_.push_back(element);

@@ -1,6 +1,7 @@
 #include <picket/profile/views.h>
 
-#include "exclusion.h"
+#include <picket/profile/exclusions.h>
+
 #include "settings.h"
 
 namespace picket::profile {
@@ -41,15 +42,14 @@ Result<Json> config_show_json(const EffectiveProfile& profile, const std::option
 
 Json exclusion_list_json(const EffectiveProfile& profile) {
     Json all = Json::array();
-    for (const std::string pointer : {"/antivirusEngine/exclusions", "/exclusionSettings/exclusions"}) {
-        const Json& list = value_at(profile.document, pointer);
-        for (std::size_t i = 0; i < list.size(); ++i) {
-            const Exclusion exclusion = exclusion_from(list[i]);
-            all.push_back({{"type", exclusion.type},
-                           {"value", exclusion.value},
-                           {"source", source_text(source_of(profile, pointer + "/" + std::to_string(i)))}});
-        }
-    }
+    for (const ListedExclusion& exclusion : list_exclusions(profile))
+        all.push_back({{"type", exclusion.type},
+                       {"value", exclusion.value},
+                       {"status", exclusion.expired ? "expired" : "in_force"},
+                       {"reason", exclusion.reason},
+                       {"owner", exclusion.owner},
+                       {"expires", exclusion.expires ? Json(to_rfc3339(*exclusion.expires)) : Json()},
+                       {"source", source_text(exclusion.source)}});
     return {{"exclusions", std::move(all)}};
 }
 

@@ -4,7 +4,10 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -93,6 +96,8 @@ std::string read_link(const std::string& name) {
 struct SystemFileInspector::Devices {
     std::unordered_map<std::uint64_t, FilesystemKind> kinds;
 };
+
+const unsigned long kGenerationRequest = FS_IOC_GETVERSION;
 
 std::size_t FileKeyHash::operator()(const FileKey& key) const {
     std::uint64_t hash = 0x9E3779B97F4A7C15ULL;
@@ -187,6 +192,15 @@ int SystemFileInspector::mount_id(int fd) {
     if (syscall(SYS_name_to_handle_at, fd, "", &handle, &mount, kAtEmptyPath) != 0 && errno != EOVERFLOW)
         return -1;
     return mount;
+}
+
+std::optional<std::uint32_t> SystemFileInspector::generation(int fd) {
+    long value = 0; // the kernel writes an int, whatever the request's number says
+    int generation = 0;
+    if (ioctl(fd, kGenerationRequest, &value) != 0)
+        return std::nullopt;
+    std::memcpy(&generation, &value, sizeof generation);
+    return static_cast<std::uint32_t>(generation);
 }
 
 std::string SystemFileInspector::executable(pid_t pid) {

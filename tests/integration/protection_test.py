@@ -626,8 +626,10 @@ class Faults(unittest.TestCase):
         wait_for(lambda: self.world.health()["enforcement_level"] == "audit", "the level")
         self.world.write("eicar", eicar())
         self.assertEqual(self.world.open_errno(self.world.path("eicar")), 0)
-        wait_for(lambda: self.world.events("threat.detected"), "the report")
+        wait_for(lambda: [event for event in self.world.events("threat.detected") if event.get("reason") == "audit"],
+                 "the report of what would have been denied")
         self.assertTrue(os.path.exists(self.world.path("eicar")))
+        wait_for(lambda: self.world.health()["statistics"]["would_have_denied"] >= 1, "its count")
         client = self.world.rpc()
         answer = client.call("config.set", {"name": "enforcement-level", "value": "passive"})
         self.assertEqual(answer["error"]["data"]["name"], "managed")

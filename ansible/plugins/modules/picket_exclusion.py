@@ -82,7 +82,8 @@ def arguments(module):
 
 def converge(module):
     before = find(module)
-    changed = bool(before) != (module.params['state'] == 'present')
+    counts = bool(before) and before.get('status', 'in_force') == 'in_force'  # one that has expired is added again
+    changed = not counts if module.params['state'] == 'present' else bool(before)
     if changed and not module.check_mode:
         run_picket(module, arguments(module))
     name = '%s %s' % (module.params['type'], module.params['value'])

@@ -320,11 +320,23 @@ TEST_CASE("audit reports and lets through, on_demand and passive hold nothing") 
     world.reply(1, Verdict::malicious, "Evil");
     CHECK(world.answers.at(fd) == Decision::allow);
     CHECK_FALSE(last(world, Outcome::Kind::detection)->act);
+    CHECK(last(world, Outcome::Kind::detection)->would_deny);
+    CHECK(world.answers.at(world.open(1)) == Decision::allow); // from the cache, and told as well
+    REQUIRE(last(world, Outcome::Kind::repeated) != nullptr);
+    CHECK(last(world, Outcome::Kind::repeated)->would_deny);
+    CHECK_FALSE(last(world, Outcome::Kind::repeated)->denied);
+    CHECK(world.gate().statistics().would_have_denied == 2);
+    policy.allowed_threats = {"Evil"};
+    policy.generation = 3;
+    world.use(policy);
+    (void)world.open(1);
+    world.reply(1, Verdict::malicious, "Evil");
+    CHECK(world.gate().statistics().would_have_denied == 2);
     policy.generation = 2;
     policy.enforcement_level = profile::EnforcementLevel::passive;
     world.use(policy);
     CHECK(world.answers.at(world.open(1)) == Decision::allow);
-    CHECK(world.scanned() == 1);
+    CHECK(world.scanned() == 2);
 }
 
 TEST_CASE("what is excluded, allowed by name, or unwanted only by policy") {

@@ -24,6 +24,7 @@ class World final : public Responder,
         bool writer = false;
         std::string path = "/srv/file";
         int mount = 1;
+        std::uint32_t generation = 1;
     };
 
     World() { policy = std::make_shared<profile::Policy>(); }
@@ -123,6 +124,7 @@ class World final : public Responder,
     std::string path(int fd) override { return files[descriptors[fd]].path; }
     int mount_id(int fd) override { return files.at(descriptors[fd]).mount; }
     std::string executable(pid_t) override { return process; }
+    std::optional<std::uint32_t> generation(int fd) override { return files.at(descriptors[fd]).generation; }
 
     static constexpr pid_t kOwnPid = 100;
     picket::testing::FakeClock clock;

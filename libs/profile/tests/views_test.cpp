@@ -104,8 +104,9 @@ TEST_CASE("the control protocol's forms") {
     CHECK(config_show_json(profile).value()["settings"].size() >= 12);
     CHECK(config_show_json(profile, "scan-archive").error().message().find("scan-archives") != std::string::npos);
     CHECK(data::to_text(exclusion_list_json(profile)) ==
-          R"({"exclusions":[{"source":"local","type":"file","value":"/srv/x"},{"source":")" + file +
-              R"(","type":"process","value":"rsync"}]})");
+          R"({"exclusions":[{"expires":null,"owner":"","reason":"","source":"local","status":"in_force","type":"file",)"
+          R"("value":"/srv/x"},{"expires":null,"owner":"","reason":"","source":")" +
+              file + R"(","status":"in_force","type":"process","value":"rsync"}]})");
     CHECK(data::to_text(allowed_threats_json(profile)) ==
           R"({"allowed_threats":[{"name":"M","source":")" + file + R"("}]})");
     const data::Json shown = profile_show_json(profile);

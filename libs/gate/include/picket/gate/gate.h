@@ -79,7 +79,8 @@ class Gate {
     void on_event(watch::KernelEvent&& event);
 
     // From the engine.
-    void on_engine_ready(const std::string& definitions);
+    /// `version`: of the engine itself; another one is as good as other definitions.
+    void on_engine_ready(const std::string& definitions, const std::string& version = "");
     void on_engine_lost(const std::string& why);
     /// `definitions`: the generation it was forked with; verdicts of an older one are used but not remembered.
     void on_worker_ready(WorkerId worker, const std::string& definitions);
@@ -101,6 +102,19 @@ class Gate {
     void on_digest_checked(std::uint64_t scan, bool allowed);
     /// False where the queue is full: try later; the job is untouched then.
     bool submit_job(ScanJob&& job);
+    /// What an earlier process knew to be clean: counts where policy, engine and definitions are the same, each once
+    /// its file is seen to be the same.
+    struct Restored {
+        std::string engine;
+        std::string definitions;
+        std::uint64_t policy = 0;
+        std::vector<CleanVerdict> verdicts;
+    };
+    void restore_verdicts(Restored restored);
+    /// What is known to be clean and may outlive the process.
+    std::vector<CleanVerdict> clean_verdicts() const { return cache_.clean_verdicts(); }
+    /// A file system is gone: what comes at its device number may be another.
+    void forget_device(std::uint64_t device) { cache_.forget_device(device); }
     /// No verdict answers any more, and the kernel asks about every file again.
     void forget_verdicts();
 
@@ -119,6 +133,8 @@ class Gate {
     bool engine_present() const { return engine_ready_; }
     bool engine_stopped() const { return engine_stopped_; }
     const std::string& definitions() const { return definitions_; }
+    const std::string& engine_version() const { return engine_version_; }
+    std::uint64_t policy_generation() const { return policy_->generation; }
     /// Whether the kernel asked about an open of this file since then. From now on it always will: the file is one by
     /// which protection is proved.
     bool is_canary_seen(std::uint64_t device, std::uint64_t inode, MonotonicTime since);
@@ -141,6 +157,8 @@ class Gate {
     void note_duration(const Scan& scan);
     bool answer_from_policy(HeldOpen& held, const watch::FileFacts& facts);
     bool answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable);
+    std::optional<Finding> find_verdict(int fd, const watch::FileKey& key);
+    void take_restored();
     bool answer_from_old_verdict(HeldOpen& held, const watch::FileFacts& facts);
     bool is_excluded(int fd, pid_t pid) const;
     bool is_preapproved(const watch::FileFacts& facts) const;
@@ -162,6 +180,9 @@ class Gate {
     void fail_scan(ScanId id, FailureReason reason);
     void fail_everything(FailureReason reason);
     bool blocks(const Finding& finding) const;
+    /// At the level real_time.
+    bool would_block(const Finding& finding) const;
+    bool is_audit() const { return policy_->enforcement_level == profile::EnforcementLevel::audit; }
     bool reports(const Finding& finding) const;
     EventOrigin origin_of(const watch::FileKey& key, EventOrigin otherwise);
     void worker_gone(WorkerId worker, FailureReason reason);
@@ -195,6 +216,8 @@ class Gate {
     std::size_t deadlines_in_a_row_ = 0;
     std::string definitions_;
     std::optional<MonotonicTime> definitions_changed_;
+    std::string engine_version_;
+    Restored restored_; ///< until the engine says what it judges by
     bool has_allowances_ = false;
 
     std::map<WorkerId, Worker> workers_;

@@ -31,6 +31,7 @@ struct Outcome {
     Finding finding;
     std::string definitions; ///< of a detection: the generation that judged it
     bool denied = false;     ///< the open was refused
+    bool would_deny = false; ///< an open was let through because the level is audit; real_time would have refused it
     bool allowed = false;    ///< let through by allowedThreats or an allowance
     bool act = false;        ///< quarantine it
     FailureReason reason = FailureReason::deadline;
@@ -57,11 +58,13 @@ struct GateStatistics {
     std::uint64_t events = 0;
     std::uint64_t allowed = 0;
     std::uint64_t denied = 0;
-    std::uint64_t own = 0; ///< our own process's opens
+    std::uint64_t would_have_denied = 0; ///< opens let through because the level is audit
+    std::uint64_t own = 0;               ///< our own process's opens
     std::uint64_t not_content = 0;
     std::uint64_t excluded = 0;
     std::uint64_t preapproved = 0;
     std::uint64_t cache_hits = 0;
+    std::uint64_t restored_hits = 0;        ///< files whose verdict of an earlier process was confirmed
     std::uint64_t old_verdicts = 0;         ///< opens answered by what the definitions before had said
     std::uint64_t ignore_marks = 0;         ///< files about which the kernel was told not to ask any more
     std::uint64_t ignore_marks_dropped = 0; ///< of those, one by one: written to, or changed meanwhile

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <picket/gate/verdict_file.h>
 #include <picket/model/verdict.h>
 #include <picket/watch/file_facts.h>
 
@@ -26,8 +27,20 @@ class VerdictCache {
     bool was_clean(const watch::FileKey& key);
     /// On any thread, waiting for nobody and keeping nobody waiting. False also where it cannot be told just now.
     bool knows_clean(const watch::FileKey& key) const;
-    /// Only clean, malicious, potentially_unwanted and limit_exceeded are worth remembering.
-    void store(const watch::FileKey& key, const Finding& finding);
+    /// Only clean, malicious, potentially_unwanted and limit_exceeded are worth remembering. `generation`: the inode's;
+    /// without one a clean verdict does not outlive the process.
+    void store(const watch::FileKey& key, const Finding& finding, std::optional<std::uint32_t> generation = {});
+    /// What is known to be clean and may outlive the process.
+    std::vector<CleanVerdict> clean_verdicts() const;
+    /// What an earlier process knew, in free places only. It answers nothing before it is confirmed.
+    void restore(const CleanVerdict& verdict);
+    /// The inode's generation that a restored verdict on exactly this key was about: whoever finds the file to have it
+    /// calls confirm(), else drop_restored().
+    std::optional<std::uint32_t> restored_generation(const watch::FileKey& key);
+    void confirm(const watch::FileKey& key);
+    void drop_restored(const watch::FileKey& key);
+    /// Of one device: what was mounted there may have been replaced.
+    void forget_device(std::uint64_t device);
     void drop(const watch::FileKey& key);
     /// What is known becomes what was known; what was known before is forgotten.
     void age();
@@ -42,18 +55,23 @@ class VerdictCache {
         std::atomic<std::uint64_t> epoch; ///< 0: never used
         std::atomic<std::uint32_t> sequence;
         std::atomic<Verdict> verdict;
+        bool has_generation; ///< of a clean verdict
         std::uint32_t stamp;
-        std::uint32_t threat; ///< index into threat_names_
+        /// Of a clean verdict the inode's generation, where it is known; else an index into threat_names_.
+        std::uint32_t detail;
 
+        watch::FileKey key_now() const;
         bool holds(const watch::FileKey& wanted) const;
         void fill(const watch::FileKey& with, std::uint64_t in_epoch, Verdict what);
     };
     static_assert(sizeof(Entry) <= 64 && std::atomic<std::uint64_t>::is_always_lock_free);
     static constexpr std::size_t kWays = 4;
+    static constexpr std::uint64_t kRestored = ~0ULL; ///< in no epoch: found by nobody who does not look for it
 
     Entry* set_of(const watch::FileKey& key) const;
     Entry* lookup(const watch::FileKey& key, std::uint64_t epoch);
     void begin_epoch(std::uint64_t steps);
+    void forget_restored();
     std::uint32_t intern(const std::string& name);
 
     struct Free {
@@ -65,6 +83,7 @@ class VerdictCache {
     std::atomic<std::uint64_t> epoch_{2};
     std::uint32_t stamp_ = 0;
     std::size_t used_ = 0;
+    bool has_restored_ = false;
     std::vector<std::string> threat_names_{""};
 };
 

@@ -36,6 +36,7 @@ enum class EventType {
     profile_changed,
     profile_refused,     ///< a bad managed file; the last good profile stays in force
     protection_weakened, ///< lower level, new exclusion, failure policy
+    exclusion_expired,   ///< one with an end is over: what it covered is scanned again
     scan_started,
     scan_finished,
     self_test,

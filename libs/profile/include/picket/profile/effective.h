@@ -32,8 +32,9 @@ struct Merged {
 /// wins. Lists: as the schema says; equal elements are one, and the highest layer that has it is its source.
 Merged merge(const std::vector<LayerDocument>& layers);
 
-/// Pure. `document` must come from merge().
-PolicySnapshot compile(const data::Json& document);
+/// Pure. `document` must come from merge(). An exclusion that has expired at `now` does not count, also not in the
+/// generation; without `now` none has.
+PolicySnapshot compile(const data::Json& document, WallTime now = {});
 /// The generation as health, profile.show and events write it: 16 hex digits.
 std::string generation_text(std::uint64_t generation);
 
@@ -51,6 +52,7 @@ struct EffectiveProfile {
     PolicySnapshot policy;         ///< never null
     ProfileStatus status = ProfileStatus::defaults;
     std::vector<std::string> files; ///< that count, lowest first
+    WallTime at{};                  ///< the time that `policy` was made for
 };
 
 enum class LoadMode {
@@ -66,6 +68,6 @@ inline constexpr std::size_t kMaximumElements = 10'000; ///< of all lists of all
 /// managed file leaves the last good managed set in force (local settings go on counting), without one the defaults;
 /// a bad settings.json does not count. Managed files must be regular, owned by root (or by who runs this) and writable
 /// by nobody else, as must their folder. Names that begin with a dot or do not end in .json are no profiles.
-EffectiveProfile load(const sys::Root& root, LoadMode mode = LoadMode::remember);
+EffectiveProfile load(const sys::Root& root, LoadMode mode = LoadMode::remember, WallTime now = SystemClock().wall());
 
 } // namespace picket::profile

@@ -18,8 +18,16 @@ namespace picket::profile {
 /// real-time-protection and passive-mode); `value` as typed.
 Result<bool> set_setting(const sys::Root& root, std::string_view name, std::string_view value);
 
-/// `type`: file, folder, extension, name, process. Refuses what would cover the system.
-Result<bool> add_exclusion(const sys::Root& root, std::string_view type, std::string_view value);
+/// What is said about an exclusion; each may be empty.
+struct NewExclusionNotes {
+    std::string reason;
+    std::string owner;
+    std::string expires; ///< 2027-03-31 (to the end of that day), 2027-03-31T12:00:00Z, or from now: 90d, 12h, 30m
+};
+/// `type`: file, folder, extension, name, process. Refuses what would cover the system, and an end that is over. One
+/// that is there gets these notes, where there are any; one that has expired counts again.
+Result<bool> add_exclusion(const sys::Root& root, std::string_view type, std::string_view value,
+                           const NewExclusionNotes& notes = {}, WallTime now = SystemClock().wall());
 Result<bool> remove_exclusion(const sys::Root& root, std::string_view type, std::string_view value);
 
 Result<bool> add_allowed_threat(const sys::Root& root, std::string_view name);

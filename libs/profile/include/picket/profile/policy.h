@@ -56,7 +56,8 @@ struct ScanScheduleSettings {
 struct Policy {
     std::uint64_t generation = 0; ///< a hash of the effective document: equal documents, equal generation
     EnforcementLevel enforcement_level = EnforcementLevel::real_time;
-    ExclusionMatcher exclusions;
+    ExclusionMatcher exclusions;         ///< those in force: what has expired is not in it
+    std::optional<WallTime> next_expiry; ///< when the first of them expires: compile again then
     std::vector<std::string> allowed_threats;
     ThreatAction potentially_unwanted = ThreatAction::audit;
     ThreatAction archive_bomb = ThreatAction::audit; ///< what limit_exceeded means
@@ -65,6 +66,7 @@ struct Policy {
     Decision exec_failure = Decision::allow;
     Milliseconds open_deadline{2'000};
     std::chrono::minutes old_verdict_time{60}; ///< after new definitions; 0 = no old verdict answers
+    bool warm_up_scan = true;                  ///< a quick scan on a host that was never scanned
     Milliseconds scan_time_limit{60'000};
     std::vector<std::string> unmonitored_filesystems;
     bool mute_noexec_mounts = false;

@@ -11,7 +11,8 @@ namespace picket::profile {
 
 /// config.show: {settings: [{name, value, default, source, managed}]}. An unknown name is invalid_input.
 Result<data::Json> config_show_json(const EffectiveProfile& profile, const std::optional<std::string>& name = {});
-/// exclusion.list: {exclusions: [{type, value, source}]}
+/// exclusion.list: {exclusions: [{type, value, status, reason, owner, expires, source}]}; status is in_force or
+/// expired, expires the first moment at which it does not count, or null
 data::Json exclusion_list_json(const EffectiveProfile& profile);
 /// threat.allowed.*: {allowed_threats: [{name, source}]}
 data::Json allowed_threats_json(const EffectiveProfile& profile);

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -67,6 +68,9 @@ class FileInspector {
     virtual int mount_id(int fd) = 0;
     /// Absolute path of a process's program; empty where it is gone.
     virtual std::string executable(pid_t pid) = 0;
+    /// The generation of its inode, which changes when the inode is given to another file; nothing where the file
+    /// system has none.
+    virtual std::optional<std::uint32_t> generation(int fd) = 0;
 };
 
 /// The real one. Remembers the kind of file system per device until forget_filesystems(). One thread.
@@ -81,6 +85,7 @@ class SystemFileInspector final : public FileInspector {
     std::string path(int fd) override;
     int mount_id(int fd) override;
     std::string executable(pid_t pid) override;
+    std::optional<std::uint32_t> generation(int fd) override;
     void forget_filesystems();
     /// So that a server need not be asked.
     void know(std::uint64_t device, FilesystemKind kind);
@@ -89,6 +94,9 @@ class SystemFileInspector final : public FileInspector {
     struct Devices;
     std::unique_ptr<Devices> devices_;
 };
+
+/// The ioctl(2) request that generation() makes: the only one of the gate's thread.
+extern const unsigned long kGenerationRequest;
 
 /// The smallest age at which a time stamp can be trusted to have moved after a write.
 Milliseconds timestamp_grain(FilesystemKind kind);

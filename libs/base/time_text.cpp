@@ -1,8 +1,8 @@
-#include <picket/trust/time_text.h>
+#include <picket/base/time_text.h>
 
 #include <picket/base/text.h>
 
-namespace picket::trust {
+namespace picket {
 namespace {
 
 /// `size` digits at `at`; nothing where there are others.
@@ -67,4 +67,4 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
     return std::chrono::seconds(static_cast<std::int64_t>(*number) * unit);
 }
 
-} // namespace picket::trust
+} // namespace picket
