@@ -19,7 +19,7 @@ bool contains(const std::vector<uid_t>& uids, uid_t uid) {
 RequestServer::RequestServer(UniqueFd listening, int stop_fd, const Clock& clock, Handler handler,
                              RequestServerOptions options)
     : listening_(std::move(listening)), stop_fd_(stop_fd), clock_(clock), handler_(std::move(handler)),
-      options_(options), last_request_(clock.monotonic()) {}
+      options_(std::move(options)), last_request_(clock.monotonic()) {}
 
 void RequestServer::run() {
     while (turn()) {
