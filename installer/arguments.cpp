@@ -87,6 +87,7 @@ Result<Request> request_of(const command_line::Invocation& invocation) {
     request.profiles = invocation.all("--profile");
     request.accepted = invocation.all("--accept");
     request.replace_org = invocation.has("--replace-org");
+    request.allow_downgrade = invocation.has("--allow-downgrade");
     request.dry_run = invocation.has("--dry-run");
     if (invocation.has("--purge") && invocation.has("--keep-state"))
         return Error(ErrorCode::invalid_input, "--keep-state and --purge exclude each other");

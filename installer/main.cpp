@@ -102,7 +102,8 @@ Report run_session(const command_line::Invocation& invocation, LogFile& log) {
     const auto root = sys::Root::open(root_directory);
     if (!root)
         return failed(verb, InstallerExit::usage, root.error().with_context("--root").message());
-    if (request.bundle.empty() && request.from_repo.empty() && request.verb == install::VerbKind::install)
+    const bool takes_bundle = request.verb == install::VerbKind::install || request.verb == install::VerbKind::upgrade;
+    if (request.bundle.empty() && request.from_repo.empty() && takes_bundle)
         request.bundle = bundle_of(invocation);
     install::RealOptions options;
     for (const crypto::PublicKey& key : release_public_keys())

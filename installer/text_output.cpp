@@ -97,8 +97,8 @@ std::string status_text(const install::Report& report) {
         units[name] = data::string_or(unit, "state", "");
     shown["units"] = units;
     return command_line::render_fields(shown,
-                                       {"installed", "package_status", "version", "onboarded", "org_name", "org_id",
-                                        "definitions", "profiles", "tags", "units", "interrupted_run"});
+                                       {"installed", "package_status", "version", "way_back", "onboarded", "org_name",
+                                        "org_id", "definitions", "profiles", "tags", "units", "interrupted_run"});
 }
 
 std::string export_text(const install::Report& report) {

@@ -28,7 +28,7 @@ std::vector<command_line::ExitStatus> exit_codes() {
             {5, "another product holds fanotify"},
             {10, "unsupported distribution"},
             {11, "unsupported version"},
-            {12, "requirement not met"},
+            {12, "requirement not met; an older version refused"},
             {15, "broken installation"},
             {20, "not installed"},
             {21, "failed and undone"},
@@ -68,6 +68,8 @@ const Option kRepoKey{.name = "--repo-key",
                           "signed by a release key",
                       .repeatable = true};
 
+const Option kAllowDowngrade{.name = "--allow-downgrade", .help = "take a bundle of an older version, too"};
+
 struct Row {
     VerbKind kind;
     Verb verb;
@@ -91,6 +93,22 @@ const std::vector<Row>& rows() {
                "picket-installer install --onboarding acme.zip --from-repo https://packages.example.org/picket"},
           .note = "On an onboarded host --onboarding may be left out. What is as it should be stays untouched. A "
                   "failure undoes everything."}},
+        {VerbKind::upgrade,
+         {.words = "upgrade",
+          .summary = "Puts the bundle's version in the place of the installed one, and proves that it protects.",
+          .options = {kBundle, kAllowDowngrade, kDryRun},
+          .examples = {"picket-installer upgrade",
+                       "picket-installer upgrade --bundle picket-0.2.0-x86_64.tar.gz --dry-run"},
+          .note =
+              "Identity, settings, quarantine and records stay. The package of the version before stays on the host; "
+              "where the new one does not become healthy or fails its self-test, the one before is put back, and the "
+              "command ends with 21. Where that package is not there, the plan says so before anything is changed."}},
+        {VerbKind::rollback,
+         {.words = "rollback",
+          .summary = "Goes back to the version before the last upgrade.",
+          .options = {kDryRun},
+          .examples = {"picket-installer rollback"},
+          .note = "Proved as an upgrade is. One step: after it there is nothing further back."}},
         {VerbKind::onboard,
          {.words = "onboard",
           .summary = "Gives an installed Picket its organisation, or a newer package of it.",

@@ -7,7 +7,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 programs=$1 output=$2
 shift 2
 . "$top/packaging/release_keys.sh"
-version=$(sed -n 's/^project(picket VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
+. "$top/packaging/stage.sh"
+version=$(product_version)
 architecture=$(uname -m)
 # A build works for nine months: an agent that nobody updates any more says so in time.
 expires=$(date -u -d "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d) +9 months" +%Y-%m-%d)

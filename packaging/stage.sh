@@ -120,4 +120,8 @@ put_data() {
 # What is younger than the source gets its time, so that the same input gives the same bytes.
 put_times() { find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-product_version() { sed -n 's/^project(picket VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt"; }
+# PICKET_VERSION: another one than the source's, for programs that say so themselves (tests of upgrades).
+product_version() {
+  [ -z "${PICKET_VERSION:-}" ] || { echo "$PICKET_VERSION" && return; }
+  sed -n 's/^project(picket VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt"
+}

@@ -146,6 +146,8 @@ Json receipt_of(const HandlerContext& context, const HostState& state, const Ste
                 repository["files"].push_back(path);
         receipt["repository"] = std::move(repository);
     }
+    if (step.parameters.contains("previous"))
+        receipt["previous"] = data::string_or(step.parameters, "previous", "");
     receipt["accepted_checks"] = data::member(step.parameters, "accepted_checks");
     receipt["organisation_key"] = state.pinned_key;
     receipt["definitions"] = state.definitions;

@@ -190,6 +190,16 @@ Plan new_plan(std::string verb, Recovery recovery) {
     return plan;
 }
 
+/// What only the installer put on the host.
+Json installer_files(const HostState& state) {
+    Json paths{files::kInstaller, files::kReceipt, files::kUnproved};
+    for (const KeptPackage& kept : state.kept)
+        paths.push_back(kept.path);
+    if (!state.kept.empty())
+        paths.push_back(files::kKeptPackages);
+    return paths;
+}
+
 void add_directories(Plan& plan) {
     add(plan, "directories.prepare", "prepare the directories",
         {{"directories", {paths::kConfigDirectory, paths::kManagedDirectory, paths::kStateDirectory}}}, false);
@@ -211,16 +221,20 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
     const bool new_package = !state.installed() || wishes.repair;
     const bool definitions = wants_definitions(state, wishes);
     const bool from_repository = wishes.repository.has_value();
+    const bool keep = wishes.bundle && (new_package || wishes.bundle->version == state.package.version) &&
+                      state.kept_of(wishes.bundle->version) == nullptr;
     const bool copy_installer = !state.installer_present && wishes.bundle && !wishes.bundle->installer_file.empty();
     add_directories(plan);
     if (from_repository)
         add_repository(plan, state, wishes);
-    else if (new_package || definitions || copy_installer)
+    else if (new_package || definitions || copy_installer || keep)
         add(plan, "bundle.stage", fmt::format("stage the bundle {}", wishes.bundle->version),
             {{"version", wishes.bundle->version},
              {"sha256", wishes.bundle->sha256},
              {"directory", staged_directory(wishes.bundle->version)}},
             false);
+    if (keep)
+        add_keep(plan, staged_directory(wishes.bundle->version), *wishes.bundle);
     if (new_package && from_repository)
         add_repository_package(plan, state, wishes);
     else if (new_package)
@@ -284,9 +298,9 @@ Plan plan_uninstall(const HostState& state, UninstallMode mode, Milliseconds loc
     }
     add_repository_removal(plan, state);
     plan.journal.verify_from = plan.journal.steps.size();
-    if (state.installer_present || !state.receipt.is_null() || has_package)
+    if (state.installer_present || !state.receipt.is_null() || has_package || !state.kept.empty())
         add(plan, "leftovers.remove", "remove what the installer itself put there",
-            {{"files", {files::kInstaller, files::kReceipt, files::kUnproved}}});
+            {{"files", installer_files(state)}});
     if (purge && (has_package || state.leftovers || !state.config.empty() || !state.receipt.is_null()))
         add(plan, "state.remove", "remove configuration, quarantine and records", Json::object());
     return plan;

@@ -9,6 +9,9 @@ void add(Plan& plan, std::string id, std::string title, data::Json parameters, b
 void add_files(Plan& plan, const HostState& state, const std::string& id, const std::string& title,
                const std::vector<FileChange>& changes);
 
+/// The bundle's package stays on the host after its staged files are gone.
+void add_keep(Plan& plan, const std::string& staged, const BundleMaterial& bundle);
+
 // Of an installation whose wishes name a repository.
 void add_repository(Plan& plan, const HostState& state, const Wishes& wishes);
 void add_repository_package(Plan& plan, const HostState& state, const Wishes& wishes);

@@ -38,6 +38,21 @@ void install_package(HostState& state, const Json& parameters) {
     set_enabled(state, state.all_enabled());
 }
 
+/// What goes in is kept beside what was there; the way back leads there after an upgrade, and nowhere after a rollback.
+void replace_package(HostState& state, const Json& parameters) {
+    const std::string before = state.package.version;
+    install_package(state, parameters);
+    if (!state.receipt.is_object())
+        state.receipt = Json::object();
+    state.receipt["version"] = state.package.version;
+    state.receipt["previous"] = before;
+}
+
+void roll_back_package(HostState& state, const Json& parameters) {
+    replace_package(state, parameters);
+    state.receipt["previous"] = "";
+}
+
 void remove_package(HostState& state, const Json& parameters) {
     state.package.status =
         data::bool_or(parameters, "purge", false) ? sys::PackageStatus::absent : sys::PackageStatus::config_files;
@@ -56,8 +71,10 @@ struct Row {
 };
 
 /// The steps that change what the report shows, beside those that write files.
-constexpr std::array<Row, 10> kEffects{{
+constexpr std::array<Row, 12> kEffects{{
     {"package.install", install_package},
+    {"package.upgrade", replace_package},
+    {"package.rollback", roll_back_package},
     {"package.remove", remove_package},
     {"definitions.install",
      [](HostState& state, const Json& parameters) { state.definitions = data::string_or(parameters, "name", ""); }},
@@ -65,7 +82,11 @@ constexpr std::array<Row, 10> kEffects{{
     {"services.start", [](HostState& state, const Json&) { set_units(state, &sys::UnitStatus::active, true); }},
     {"services.disable", [](HostState& state, const Json&) { set_enabled(state, false); }},
     {"services.stop", [](HostState& state, const Json&) { set_units(state, &sys::UnitStatus::active, false); }},
-    {"leftovers.remove", [](HostState& state, const Json&) { state.unproved = false; }},
+    {"leftovers.remove",
+     [](HostState& state, const Json&) {
+         state.unproved = false;
+         state.kept.clear();
+     }},
     {"selftest.run", [](HostState& state, const Json&) { state.unproved = false; }},
     {"state.remove", remove_state},
 }};

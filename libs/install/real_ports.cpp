@@ -23,6 +23,7 @@ namespace {
 
 constexpr Milliseconds kSelfTestTimeout{60'000};
 constexpr Milliseconds kHealthTimeout{5'000};
+constexpr Milliseconds kLogTimeout{10'000};
 
 class RealDaemon final : public DaemonPort {
   public:
@@ -39,6 +40,16 @@ class RealDaemon final : public DaemonPort {
         options.timeout = kSelfTestTimeout;
         const auto outcome = PICKET_TRY(sys::run({files::kPicket, "selftest", "--output", "json"}, options));
         return SelfTest{outcome.ok(), describe(outcome)};
+    }
+
+    std::string recent_log() override {
+        sys::RunOptions options;
+        options.timeout = kLogTimeout;
+        std::vector<std::string> command{"journalctl", "--no-pager", "-q", "-o", "short-precise", "-n", "2000"};
+        for (const char* unit : {"picketd", "picket-engine", "picket-guard", "picket-remedy", "picket-definitions"})
+            command.insert(command.end(), {"-u", unit});
+        const auto outcome = sys::run(command, options);
+        return outcome && outcome->ok() ? outcome->output : std::string();
     }
 
     void pause(Milliseconds time) override { poll(nullptr, 0, static_cast<int>(time.count())); }

@@ -106,8 +106,10 @@ class RealTrust final : public TrustPort {
         material.expired = opened.expired;
         std::string definitions;
         for (const trust::BundleFile& file : opened.manifest.files) {
-            if (file.name.starts_with("picket") && file.name.ends_with(package_suffix_))
+            if (file.name.starts_with("picket") && file.name.ends_with(package_suffix_)) {
                 material.package_file = file.name;
+                material.package_sha256 = file.sha256;
+            }
             if (file.name == trust::kBundleInstallerName)
                 material.installer_file = file.name;
             if (file.name.starts_with(kDefinitionsFolder))

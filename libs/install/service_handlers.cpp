@@ -19,6 +19,7 @@ constexpr Milliseconds kStopTimeout{30'000};
 constexpr Milliseconds kHealthInterval{100};
 /// So long what is amiss may come right by itself: the first canaries, the first probe of the engine.
 constexpr Milliseconds kProtectsIsEnough{6000};
+constexpr Milliseconds kLoadingMayTake{240'000}; ///< beyond the step's own timeout
 
 std::vector<std::string> units_of(const Step& step) {
     return data::strings_of(data::member(step.parameters, "units"));
@@ -106,15 +107,42 @@ std::string issues_of(const Json& health) {
     return issues.empty() ? "unhealthy" : join(issues, "; ");
 }
 
+/// Health of the version that is wanted ("" = any): an old one that still runs proves nothing.
+Result<Json> answer_of(const HandlerContext& context, const std::string& version) {
+    auto health = context.ports.daemon.health();
+    if (!health || version.empty())
+        return health;
+    const std::string running = data::string_or(*health, "app_version", "");
+    if (running != version)
+        return Error(ErrorCode::unavailable,
+                     fmt::format("version {} answers, not {}", escape_for_display(running), version));
+    return health;
+}
+
+/// Millions of signatures take their time: that is no failure.
+bool loads(const Result<Json>& health) {
+    return health && data::string_or(*health, "engine_status", "") == "loading";
+}
+
+/// Where there is no way back the new version stays as it is, and the run says so.
+StepOutcome unhealthy(const Step& step, const std::string& why) {
+    const std::string message = "not healthy: " + why;
+    if (!data::bool_or(step.parameters, "goes_back", true))
+        return {.failure = Failure{InstallerExit::self_test_failed, message, ""}, .keep = true};
+    return {.failure = Failure{InstallerExit::installation_failed, message,
+                               "Everything was undone. journalctl -u picketd -u picket-engine says more."}};
+}
+
 /// Healthy is good at once. A host that protects is good a while later, and what is amiss is said: an unmarkable mount
 /// must not make a host uninstallable, nor each install of a fleet last the whole timeout. The self-test that follows
 /// is the proof.
 StepOutcome apply_health(const HandlerContext& context, const Step& step, const Json&) {
     const auto deadline =
         context.ports.clock.monotonic() + Milliseconds(data::integer_or(step.parameters, "timeout_ms", 30'000));
+    const std::string version = data::string_or(step.parameters, "version", "");
     std::optional<MonotonicTime> protects_since;
     for (;;) {
-        const auto health = context.ports.daemon.health();
+        const auto health = answer_of(context, version);
         if (health && data::bool_or(*health, "healthy", false))
             return {.detail = "healthy"};
         if (context.stop.load())
@@ -126,30 +154,28 @@ StepOutcome apply_health(const HandlerContext& context, const Step& step, const 
             protects_since = now;
         if (protects_since && (now - *protects_since >= kProtectsIsEnough || now >= deadline))
             return {.detail = "protects, but: " + issues_of(*health)};
-        if (now < deadline) {
+        if (now < (loads(health) ? deadline + kLoadingMayTake : deadline)) {
             context.ports.daemon.pause(kHealthInterval);
             continue;
         }
-        return {.failure =
-                    Failure{InstallerExit::installation_failed,
-                            fmt::format("not healthy: {}", health ? issues_of(*health) : health.error().message()),
-                            "Everything was undone. journalctl -u picketd -u picket-engine says more."}};
+        return unhealthy(step, health ? issues_of(*health) : health.error().message());
     }
 }
 
 // ---- selftest.run
 
-StepOutcome apply_self_test(const HandlerContext& context, const Step&, const Json&) {
+StepOutcome apply_self_test(const HandlerContext& context, const Step& step, const Json&) {
     const auto result = context.ports.daemon.self_test();
     if (result && result->passed) {
         (void)context.ports.root.remove(files::kUnproved);
         return {.detail = result->detail};
     }
+    const std::string reason = "the self-test failed: " + (result ? result->detail : result.error().message());
+    if (data::bool_or(step.parameters, "goes_back", false))
+        return {.failure = Failure{InstallerExit::installation_failed, reason, ""}};
     // Without the mark the next install would find nothing to do. A disk that has no room for it is told by health.
     (void)context.ports.root.write_atomically(files::kUnproved, "", 0600);
-    return {.failure = Failure{InstallerExit::self_test_failed,
-                               "the self-test failed: " + (result ? result->detail : result.error().message()), ""},
-            .keep = true};
+    return {.failure = Failure{InstallerExit::self_test_failed, reason, ""}, .keep = true};
 }
 
 constexpr std::array kServiceHandlers{

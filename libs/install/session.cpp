@@ -43,8 +43,9 @@ std::vector<std::string> present_identity_files(const sys::Root& root) {
 } // namespace
 
 std::string_view to_string(VerbKind verb) {
-    static constexpr std::array<std::string_view, 9> kNames{
-        "check", "install", "onboard", "offboard", "status", "uninstall", "selftest", "prepare-image", "export"};
+    static constexpr std::array<std::string_view, 11> kNames{"check",  "install",   "onboard",  "offboard",
+                                                             "status", "uninstall", "selftest", "prepare-image",
+                                                             "export", "upgrade",   "rollback"};
     return kNames[static_cast<std::size_t>(verb)];
 }
 
@@ -69,9 +70,10 @@ data::Json to_json(const Report& report) {
 
 Report Session::run(const Request& request) {
     using Method = Refusal (Session::*)(const Request&, Report&);
-    static constexpr std::array<Method, 9> kVerbs{
-        &Session::check,     &Session::install,   &Session::onboard,       &Session::offboard,    nullptr,
-        &Session::uninstall, &Session::self_test, &Session::prepare_image, &Session::export_files};
+    static constexpr std::array<Method, 11> kVerbs{
+        &Session::check,     &Session::install,   &Session::onboard,       &Session::offboard,     nullptr,
+        &Session::uninstall, &Session::self_test, &Session::prepare_image, &Session::export_files, &Session::upgrade,
+        &Session::roll_back};
     Report report;
     report.verb = to_string(request.verb);
     report.dry_run = request.dry_run;

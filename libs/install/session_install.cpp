@@ -5,6 +5,7 @@
 #include <picket/install/files.h>
 #include <picket/install/known_files.h>
 #include <picket/install/session.h>
+#include <picket/install/version_order.h>
 #include <picket/model/paths.h>
 
 /// The verbs that take something in: what they are given is opened and verified before anything is planned.
@@ -127,7 +128,9 @@ Session::Refusal Session::requirements_of_install(const Request& request, const 
         return Failure{InstallerExit::requirement_not_met,
                        fmt::format("Picket {} is installed, and the bundle holds {}", state_.package.version,
                                    wishes.bundle->version),
-                       "Run picket-installer uninstall --keep-state, then install: settings and quarantine stay."};
+                       is_older(wishes.bundle->version, state_.package.version)
+                           ? "picket-installer rollback goes back to the version before an upgrade."
+                           : "picket-installer upgrade puts the bundle's version in its place."};
     if (state_.installed() || wishes.bundle || !request.bundle.empty())
         return std::nullopt;
     return Failure{InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",

@@ -61,6 +61,20 @@ data::Json HostState::tags() const {
     return parsed && parsed->is_object() ? *parsed : data::Json::object();
 }
 
+const KeptPackage* HostState::kept_of(const std::string& version) const {
+    for (const KeptPackage& each : kept)
+        if (each.version == version)
+            return &each;
+    return nullptr;
+}
+
+const KeptPackage* HostState::way_back() const {
+    const std::string ours = data::string_or(receipt, "version", "");
+    const std::string wanted =
+        !ours.empty() && ours != package.version ? ours : data::string_or(receipt, "previous", "");
+    return wanted.empty() || wanted == package.version ? nullptr : kept_of(wanted);
+}
+
 bool HostState::all_enabled() const {
     return !units.empty() && units.front().known && units.front().enabled;
 }
@@ -89,6 +103,7 @@ Result<HostState> read_state(const Ports& ports) {
     state.definitions = ports.definitions.current();
     state.unproved = ports.root.exists(files::kUnproved);
     state.installer_present = ports.root.exists(files::kInstaller);
+    state.kept = kept_packages(ports.root);
     state.state_kept = any_present(ports.root, state_files());
     state.leftovers = state.state_kept || any_present(ports.root, product_files());
     if (const auto text = ports.root.read(files::kReceipt, kFileLimit))
@@ -105,10 +120,12 @@ data::Json summary_of(const HostState& state) {
     for (const auto& [path, content] : state.config)
         if (path.rfind(prefix, 0) == 0)
             profiles.push_back(path.substr(prefix.size()));
+    const KeptPackage* const back = state.way_back();
     const bool has_version = state.installed() || state.package.status == sys::PackageStatus::broken;
     return {{"installed", state.installed()},
             {"package_status", to_string(state.package.status)},
             {"version", has_version ? data::Json(state.package.version) : data::Json()},
+            {"way_back", back != nullptr ? data::Json(back->version) : data::Json()},
             {"onboarded", state.onboarded()},
             {"org_id", data::member(organisation, "id")},
             {"org_name", data::member(organisation, "name")},

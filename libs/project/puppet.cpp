@@ -58,7 +58,7 @@ void add_groups(std::vector<ProjectFile>& files) {
                     {fmt::format("data/groups/{}.yaml", group.name), hiera_profile(shipped.name, shipped.text)});
 }
 
-std::vector<ProjectFile> files_of(const Sources& sources, const Archive& module) {
+std::vector<ProjectFile> files_of(const Sources& sources, Archive module) {
     std::vector<ProjectFile> files;
     add_templates(files, "puppet",
                   {{"VERSION", sources.version},

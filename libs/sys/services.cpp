@@ -64,6 +64,20 @@ class Systemd final : public ServiceManager {
         return control("stop", known, timeout);
     }
 
+    std::optional<Milliseconds> last_restart(const std::string& unit) override {
+        const auto outcome =
+            run({"systemctl", "show", "-p", "ActiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic", unit},
+                limited(kQueryTimeout));
+        if (!outcome || !outcome->ok())
+            return std::nullopt;
+        auto values = fields_of(outcome->output);
+        const auto exit = parse_unsigned(values["ActiveExitTimestampMonotonic"]); // microseconds
+        const auto enter = parse_unsigned(values["ActiveEnterTimestampMonotonic"]);
+        if (!exit || !enter || *exit == 0 || *enter <= *exit)
+            return std::nullopt;
+        return Milliseconds((*enter - *exit + 999) / 1000);
+    }
+
   private:
     static RunOptions limited(Milliseconds timeout) {
         RunOptions options;
@@ -84,11 +98,15 @@ class Systemd final : public ServiceManager {
         const RunOutcome outcome = PICKET_TRY(run(all, limited(timeout)));
         return outcome.ok() ? Result<void>() : failure(verb, outcome);
     }
-    static UnitStatus parse(const std::string& unit, std::string_view text) {
+    static std::map<std::string_view, std::string_view> fields_of(std::string_view text) {
         std::map<std::string_view, std::string_view> values;
         for (const std::string_view line : split(text, '\n'))
             if (const auto equals = line.find('='); equals != std::string_view::npos)
                 values[line.substr(0, equals)] = line.substr(equals + 1);
+        return values;
+    }
+    static UnitStatus parse(const std::string& unit, std::string_view text) {
+        auto values = fields_of(text);
         const std::string_view file_state = values["UnitFileState"];
         return UnitStatus{unit, values["LoadState"] == "loaded",
                           file_state == "enabled" || file_state == "static" || file_state == "indirect",

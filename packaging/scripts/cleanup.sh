@@ -45,6 +45,8 @@ purge_state() {
     files 1 /var/lib/picket/selftest '*'
     files 1 /var/lib/picket/metrics 'picket.prom' '.picket.prom.tmp'
     installer_runs || files 1 /var/lib/picket/install '*'
+    installer_runs || files 1 /var/lib/picket/install/packages '*'
+    folders /var/lib/picket/install/packages
     purge_definitions
     folders /var/lib/picket/profile /var/lib/picket/quarantine /var/lib/picket/selftest /var/lib/picket/metrics /var/lib/picket/install /var/lib/picket
 }

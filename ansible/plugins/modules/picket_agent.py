@@ -233,9 +233,10 @@ class Agent(object):
         arguments = ['install'] + self.wishes()
         if self.files.has('onboarding'):
             arguments += ['--onboarding', self.files.path('onboarding')]
-        for check in self.module.params['accept']:
-            arguments += ['--accept', check]
-        return arguments
+        return arguments + self.accepted()
+
+    def accepted(self):
+        return [word for check in self.module.params['accept'] for word in ('--accept', check)]
 
     def want_all_of_a_fresh_host(self):
         if self.module.params['state'] in ('present', 'latest') and not self.files.host_installer():
@@ -252,7 +253,7 @@ class Agent(object):
                     raise
         if report and self.wanted in (None, '', report['after'].get('version')):
             return report
-        verb = self.install_arguments() if not report else ['upgrade']
+        verb = self.install_arguments() if not report else ['upgrade'] + self.accepted()
         self.files.want('installer', 'bundle')
         last = self.call(self.files.path('installer'), verb + ['--bundle', self.files.path('bundle')])
         return joined(report, last) if report else last

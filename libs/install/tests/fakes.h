@@ -74,10 +74,14 @@ class FakePackages final : public sys::PackageManager {
     Result<sys::PackageFile> inspect(const std::string&) override {
         return sys::PackageFile{"picket", "0.1.0", "amd64"};
     }
-    Result<void> install(const std::string&) override {
-        now = {sys::PackageStatus::broken, "0.1.0", "half-installed"};
+    Result<void> install(const std::string& file) override {
+        const std::string name = file.substr(file.rfind('/') + 1); // kept ones are VERSION_SHA256.deb
+        const std::string version = name.find('_') == std::string::npos ? "0.1.0" : name.substr(0, name.find('_'));
+        now = {sys::PackageStatus::broken, version, "half-installed"};
         PICKET_TRY(fate_.fails("packages.install"));
-        now = {sys::PackageStatus::installed, "0.1.0", "installed"};
+        PICKET_TRY(fate_.fails("packages.install " + version));
+        now = {sys::PackageStatus::installed, version, "installed"};
+        installed.push_back(version);
         return {};
     }
     Result<void> remove(const std::string&, sys::PackageRemoval removal) override {
@@ -89,10 +93,14 @@ class FakePackages final : public sys::PackageManager {
                                                     : sys::PackageState{sys::PackageStatus::config_files, "0.1.0", ""};
         return {};
     }
-    Result<void> finish(const std::string&) override { return {}; }
+    Result<void> finish(const std::string&) override {
+        now.status = sys::PackageStatus::installed;
+        return {};
+    }
 
     sys::PackageState now;
     std::vector<sys::PackageRemoval> removals;
+    std::vector<std::string> installed; ///< versions, in their order
 
   private:
     Fate& fate_;
@@ -101,7 +109,7 @@ class FakePackages final : public sys::PackageManager {
 class FakeServices final : public sys::ServiceManager {
   public:
     FakeServices(Fate& fate, FakePackages& packages, std::string kind)
-        : fate_(fate), packages_(packages), kind_(kind) {}
+        : packages_(packages), fate_(fate), kind_(kind) {}
     std::string_view name() const override { return kind_; }
     Result<std::vector<sys::UnitStatus>> status(const std::vector<std::string>& units) override {
         std::vector<sys::UnitStatus> all;
@@ -132,10 +140,10 @@ class FakeServices final : public sys::ServiceManager {
     }
     std::set<std::string> enabled;
     std::set<std::string> active;
+    FakePackages& packages_;
 
   private:
     Fate& fate_;
-    FakePackages& packages_;
     std::string kind_;
 };
 
@@ -181,7 +189,8 @@ class FakeTrust final : public TrustPort {
                           "definitions",
                           {},
                           "2027-08-24T00:00:00.000Z",
-                          false};
+                          false,
+                          "9cfa1468c93fc18652e34a000f0c6614b0fa18f6f4887477ad9b0d36ca6a7eaa"};
 
   private:
     const sys::Root& root_;
@@ -219,15 +228,23 @@ class FakeDaemon final : public DaemonPort {
         PICKET_TRY(fate_.fails("daemon.health"));
         if (services_.active.empty())
             return Error(ErrorCode::unavailable, "nobody answers on /run/picket/control.sock");
-        return answer;
+        data::Json all = answer;
+        all["app_version"] = running.empty() ? services_.packages_.now.version : running;
+        if (!sick_version.empty() && all["app_version"] == sick_version)
+            all["healthy"] = false;
+        return all;
     }
     Result<SelfTest> self_test() override {
-        if (!fate_.fails("daemon.self_test"))
+        if (!fate_.fails("daemon.self_test") || services_.packages_.now.version == unproved_version)
             return SelfTest{false, "the file could be opened"};
         return SelfTest{true, "denied and quarantined"};
     }
     void pause(Milliseconds time) override { clock_.advance(time); }
+    std::string recent_log() override { return "the engine cannot start\n"; }
     data::Json answer{{"healthy", true}};
+    std::string running; ///< the version that answers; "" = the package's
+    std::string sick_version;
+    std::string unproved_version;
 
   private:
     Fate& fate_;

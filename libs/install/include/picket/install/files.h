@@ -12,6 +12,8 @@ inline constexpr const char* kIncoming = "/var/lib/picket/install/incoming";
 inline constexpr const char* kStaged = "/var/lib/picket/install/staged";
 /// Old content of files that a running transaction replaces.
 inline constexpr const char* kBackup = "/var/lib/picket/install/backup";
+/// Packages of this version and the one before: kept_packages.h.
+inline constexpr const char* kKeptPackages = "/var/lib/picket/install/packages";
 inline constexpr const char* kInstaller = "/usr/sbin/picket-installer";
 inline constexpr const char* kPicket = "/usr/bin/picket";
 inline constexpr const char* kLock = "/run/picket-installer.lock";

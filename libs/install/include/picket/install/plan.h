@@ -42,6 +42,10 @@ struct Plan {
 
 /// Pure. Only what differs from the state is planned: on a host that is as wished the plan is empty.
 Plan plan_install(const HostState& state, const Wishes& wishes);
+/// Both: the package goes in, is proved, and until then whatever fails or is cut off puts the version before back where
+/// its package is kept; where it is not, the step's title says so. Empty where that version is installed.
+Plan plan_upgrade(const HostState& state, const Wishes& wishes);
+Plan plan_rollback(const HostState& state, const KeptPackage& to, const Wishes& wishes);
 Plan plan_onboard(const HostState& state, const Wishes& wishes);
 Plan plan_offboard(const HostState& state);
 enum class UninstallMode { keep_state, purge };

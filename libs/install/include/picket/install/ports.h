@@ -39,6 +39,7 @@ struct BundleMaterial {
     WallTime built{};
     std::string expires; ///< RFC 3339
     bool expired = false;
+    std::string package_sha256; ///< of the package's file, as the manifest says
 };
 
 class TrustPort {
@@ -75,6 +76,8 @@ class DaemonPort {
     };
     /// Runs `picket selftest`.
     virtual Result<SelfTest> self_test() = 0;
+    /// The newest lines that its programs logged, oldest first, at most some megabytes; "" where they cannot be had.
+    virtual std::string recent_log() = 0;
     virtual void pause(Milliseconds time) = 0; ///< between two askings
 };
 

@@ -11,7 +11,19 @@
 
 namespace picket::install {
 
-enum class VerbKind { check, install, onboard, offboard, status, uninstall, self_test, prepare_image, export_files };
+enum class VerbKind {
+    check,
+    install,
+    onboard,
+    offboard,
+    status,
+    uninstall,
+    self_test,
+    prepare_image,
+    export_files,
+    upgrade,
+    rollback
+};
 std::string_view to_string(VerbKind verb);
 
 struct Request {
@@ -30,6 +42,7 @@ struct Request {
     Milliseconds lock_timeout{120'000};
     UninstallMode uninstall_mode = UninstallMode::keep_state;
     bool replace_org = false;
+    bool allow_downgrade = false; ///< of upgrade
     bool dry_run = false;
     bool is_root = false; ///< who runs this may change the host
 };
@@ -88,6 +101,10 @@ class Session {
     Refusal self_test(const Request& request, Report& report);
     Refusal prepare_image(const Request& request, Report& report);
     Refusal export_files(const Request& request, Report& report);
+    Refusal upgrade(const Request& request, Report& report);
+    Refusal roll_back(const Request& request, Report& report);
+    Refusal check_for_replacement(const Request& request, CheckRequest& checks, Report& report);
+    Refusal replace(const Request& request, Plan plan, Report& report);
 
     const Ports& ports_;
     JournalStore& journal_;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <picket/install/kept_packages.h>
 #include <picket/install/ports.h>
 
 namespace picket::install {
@@ -21,11 +22,16 @@ struct HostState {
     bool leftovers = false;  ///< any of product_files() is
     bool unproved = false;   ///< the self-test of the last install failed
     data::Json receipt;      ///< null = none
+    std::vector<KeptPackage> kept;
 
     bool installed() const { return package.status == sys::PackageStatus::installed; }
     bool onboarded() const;
     std::string value_of(const std::string& path) const; ///< "" where it is not there
     data::Json tags() const;
+    const KeptPackage* kept_of(const std::string& version) const; ///< null = not kept
+    /// Where `rollback` goes: the version before the last upgrade, or the one that the installer put here where
+    /// somebody else has replaced it since. Null where its package is not kept.
+    const KeptPackage* way_back() const;
     bool all_enabled() const;
     bool all_active() const;
 };

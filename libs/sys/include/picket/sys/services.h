@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ class ServiceManager {
     virtual Result<void> disable(const std::vector<std::string>& units) = 0;
     virtual Result<void> start(const std::vector<std::string>& units, Milliseconds timeout) = 0;
     virtual Result<void> stop(const std::vector<std::string>& units, Milliseconds timeout) = 0;
+    /// From when the unit was told to stop until it was at work again, the last time. Nothing where that is not known.
+    virtual std::optional<Milliseconds> last_restart(const std::string& /*unit*/) { return std::nullopt; }
 };
 
 /// What runs the processes where the host has no service manager.

@@ -9,7 +9,7 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
 
   # Steps of the installer's plan that change the field.
   steps = {
-    version: ['package.install'],
+    version: ['package.install', 'package.upgrade', 'package.rollback'],
     organisation: ['identity.write'],
     profiles: ['profiles.write'],
     tags: ['tags.write'],
