@@ -33,8 +33,8 @@ TYPED = [
 ]
 # The words of a bash command line, and what is offered for the last of them; "<path>" are the names of files.
 OFFERED = [
-    (["picket", "exclusion", ""], {"file", "folder", "extension", "name", "process", "list"}),
-    (["picket", "exclusion", "file", "add", "-"], {"--path", "--output", "--socket", "--help"}),
+    (["picket", "exclusion", ""], {"file", "folder", "extension", "name", "process", "list", "advise"}),
+    (["picket", "exclusion", "file", "add", "-"], {"--path", "--reason", "--owner", "--expires", "--output", "--socket", "--help"}),
     (["picket", "config", "scan-archives", ""], set()),
     (["picket", "config", ""], {"show"}),
     (["picket", "health", "--output", "="], {"text", "table", "json"}),
