@@ -48,6 +48,7 @@ prepare() {
   lab_push "$HOST" "$bundle/picket-installer" /usr/local/sbin/picket-installer
   archive=$(find "$bundle" -name 'picket-*.tar.gz')
   lab_push "$HOST" "$archive" "/root/${archive##*/}"
+  lab_push "$HOST" "$archive" "/root/picket-0.2.0-$(uname -m).tar.gz"
   in_host -e HOME=/root sh -ec 'cd /root
     mkdir -p Downloads /srv/upload /srv/db /srv/definitions /var/www /mnt/image
     echo "Acme.Test:0:*:6f7572206f776e2074657374" >/srv/definitions/acme.ndb
