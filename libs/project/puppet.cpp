@@ -66,9 +66,9 @@ std::vector<ProjectFile> files_of(const Sources& sources, Archive module) {
                    {"ONBOARDING", onboarding_data(sources)},
                    {"NODES", site_groups()}});
     add_groups(files);
-    for (auto& [name, content] : module.files) // below picket-picket-VERSION/
-        if (const auto slash = name.find('/'); slash != std::string::npos)
-            files.push_back({"modules/picket" + name.substr(slash), std::move(content)});
+    for (auto& file : module.files) // below picket-picket-VERSION/
+        if (const auto slash = file.first.find('/'); slash != std::string::npos)
+            files.push_back({"modules/picket" + file.first.substr(slash), std::move(file.second)});
     files.push_back({fmt::format("{}picket-installer", kFiles), sources.files.at(trust::kBundleInstallerName), 0755});
     files.push_back({kFiles + sources.bundle_name, "", 0644, sources.bundle.get()});
     if (!sources.onboarding.empty())
