@@ -118,7 +118,8 @@ root_label() { ([ "$(id -u)" = 0 ] || skip "needs root"; label root); }
 as_ordinary_user() { ([ "$(id -u)" = 0 ] || skip "the unit tests above already ran as one"; exec python3 tests/run_as_user.py build/dev unit); }
 
 slow=tests/integration/installer_test.sh
-long=tests/integration/soak_test.sh # with --portable: what it finds depends on what the dice throw
+# With --portable only: minutes of waiting, and what the soak finds depends on what the dice throw.
+long=(tests/integration/soak_test.sh tests/integration/warm_up_test.sh)
 part "build, with sanitizers" ./dev build dev && has_sanitizers=yes
 part "release build, package, bundle" ./dev package --distribution && has_package=yes
 # Beside the unit tests, which look at no clock; hosts that are booted want the machine to themselves.
@@ -132,9 +133,11 @@ finish_beside
 [ "${has_sanitizers:-}" != yes ] || twice "root" root_label
 if [ "${has_package:-}" = yes ]; then
   for script in tests/packages/*_test.sh tests/lab/*_test.sh tests/integration/*_test.sh; do
-    [ "$script" = "$slow" ] || [ "$script" = "$long" ] || twice "${script#tests/}" "$script"
+    [ "$script" = "$slow" ] || [[ " ${long[*]} " == *" $script "* ]] || twice "${script#tests/}" "$script"
   done
-  [ "$asked_for_portable" = no ] || twice "${long#tests/}" "$long"
+  for script in "${long[@]}"; do
+    [ "$asked_for_portable" = no ] || twice "${script#tests/}" "$script"
+  done
 fi
 
 # The proofs of the portable build, where they are asked for or what it is linked with is there already.
