@@ -135,9 +135,9 @@ if [ "${has_package:-}" = yes ]; then
   for script in tests/packages/*_test.sh tests/lab/*_test.sh tests/integration/*_test.sh; do
     [ "$script" = "$slow" ] || [[ " ${long[*]} " == *" $script "* ]] || twice "${script#tests/}" "$script"
   done
-  for script in "${long[@]}"; do
-    [ "$asked_for_portable" = no ] || twice "${script#tests/}" "$script"
-  done
+  if [ "$asked_for_portable" = yes ]; then
+    for script in "${long[@]}"; do twice "${script#tests/}" "$script"; done
+  fi
 fi
 
 # The proofs of the portable build, where they are asked for or what it is linked with is there already.
