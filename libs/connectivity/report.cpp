@@ -111,8 +111,7 @@ std::string fix_for(ConnectionFault fault) {
         return "";
     case ConnectionFault::dns_failed:
         return "see /etc/resolv.conf and whether its name servers know that name; where hosts look up no outside "
-               "names, "
-               "the onboarding package needs a proxy (--proxy)";
+               "names, the onboarding package needs a proxy (--proxy)";
     case ConnectionFault::tcp_failed:
         return "open the way to that address and port in the firewalls between, or name the proxy in the onboarding "
                "package (--proxy)";

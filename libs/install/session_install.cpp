@@ -12,10 +12,6 @@
 namespace picket::install {
 namespace {
 
-std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& input) {
-    return input ? input->failure : std::nullopt;
-}
-
 /// A full disk is no word about the bundle, whose check has an exit code of its own.
 std::optional<Failure> no_room_for(const std::optional<CheckRequest::Input>& input) {
     auto failure = failure_of(input);
@@ -23,6 +19,10 @@ std::optional<Failure> no_room_for(const std::optional<CheckRequest::Input>& inp
 }
 
 } // namespace
+
+std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& input) {
+    return input ? input->failure : std::nullopt;
+}
 
 Failure not_installed_failure() {
     return Failure{InstallerExit::not_installed, "Picket is not installed on this host", ""};
@@ -147,6 +147,15 @@ Session::Refusal Session::check(const Request& request, Report& report) {
     return answer.failure;
 }
 
+/// Waited for here, where Ctrl-C is heard; the check then says who still holds it.
+Session::Refusal Session::await_package_manager(const Request& request, CheckRequest& checks) {
+    const auto waited = ports_.host.wait_for_package_manager(request.lock_timeout);
+    if (!waited && waited.error().code() == ErrorCode::cancelled)
+        return failure_from(InstallerExit::interrupted, waited.error(), "Nothing was changed.");
+    checks.lock_timeout = Milliseconds(0);
+    return std::nullopt;
+}
+
 Session::Refusal Session::install(const Request& request, Report& report) {
     Wishes wishes;
     CheckRequest checks;
@@ -156,11 +165,8 @@ Session::Refusal Session::install(const Request& request, Report& report) {
         open_bundle(request, wishes, checks);
     else
         open_repository(request, wishes, checks);
-    // Waited for here, where Ctrl-C is heard; the check then says who still holds it.
-    const auto waited = ports_.host.wait_for_package_manager(request.lock_timeout);
-    if (!waited && waited.error().code() == ErrorCode::cancelled)
-        return failure_from(InstallerExit::interrupted, waited.error(), "Nothing was changed.");
-    checks.lock_timeout = Milliseconds(0);
+    if (auto failure = await_package_manager(request, checks))
+        return failure;
     CheckAnswer answer = ports_.host.check(checks);
     report.checks = std::move(answer.checks);
     if (answer.failure && answer.failure->exit == InstallerExit::broken_installation &&

@@ -28,26 +28,18 @@ Failure older_bundle(const std::string& installed, const std::string& offered) {
             "--allow-downgrade."};
 }
 
-std::optional<Failure> failure_in(const std::optional<CheckRequest::Input>& input) {
-    return input ? input->failure : std::nullopt;
-}
-
 } // namespace
 
 Session::Refusal Session::check_for_replacement(const Request& request, CheckRequest& checks, Report& report) {
-    // Waited for here, where Ctrl-C is heard; the check then says who still holds it.
-    const auto waited = ports_.host.wait_for_package_manager(request.lock_timeout);
-    if (!waited && waited.error().code() == ErrorCode::cancelled)
-        return failure_from(InstallerExit::interrupted, waited.error(), "Nothing was changed.");
-    checks.lock_timeout = Milliseconds(0);
+    if (auto failure = await_package_manager(request, checks))
+        return failure;
     CheckAnswer answer = ports_.host.check(checks);
     report.checks = std::move(answer.checks);
     return answer.failure;
 }
 
 Session::Refusal Session::upgrade(const Request& request, Report& report) {
-    if (state_.package.status == sys::PackageStatus::absent ||
-        state_.package.status == sys::PackageStatus::config_files)
+    if (!state_.has_programs())
         return not_installed_failure();
     Wishes wishes;
     CheckRequest checks;
@@ -58,7 +50,7 @@ Session::Refusal Session::upgrade(const Request& request, Report& report) {
                        "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz)."};
     open_bundle(request, wishes, checks);
     auto failure = check_for_replacement(request, checks, report);
-    for (const auto& each : {failure, failure_in(checks.bundle)})
+    for (const auto& each : {failure, failure_of(checks.bundle)})
         if (each)
             return each;
     const std::string& installed = state_.package.version;
@@ -71,8 +63,7 @@ Session::Refusal Session::upgrade(const Request& request, Report& report) {
 }
 
 Session::Refusal Session::roll_back(const Request& request, Report& report) {
-    if (state_.package.status == sys::PackageStatus::absent ||
-        state_.package.status == sys::PackageStatus::config_files)
+    if (!state_.has_programs())
         return not_installed_failure();
     const KeptPackage* const back = state_.way_back();
     if (back == nullptr)

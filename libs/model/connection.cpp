@@ -1,28 +1,9 @@
 #include <picket/model/connection.h>
 
-#include <utility>
+#include "names.h"
 
 namespace picket {
 namespace {
-
-template <typename Enum, std::size_t N>
-using Names = std::array<std::pair<Enum, std::string_view>, N>;
-
-template <typename Enum, std::size_t N>
-std::string_view name_of(const Names<Enum, N>& names, Enum value) {
-    for (const auto& [candidate, name] : names)
-        if (candidate == value)
-            return name;
-    return "unknown";
-}
-
-template <typename Enum, std::size_t N>
-std::optional<Enum> value_of(const Names<Enum, N>& names, std::string_view name) {
-    for (const auto& [value, candidate] : names)
-        if (candidate == name)
-            return value;
-    return std::nullopt;
-}
 
 constexpr Names<Hop, 5> kHopNames{
     {{Hop::dns, "dns"}, {Hop::tcp, "tcp"}, {Hop::proxy, "proxy"}, {Hop::tls, "tls"}, {Hop::http, "http"}}};

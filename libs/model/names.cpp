@@ -1,30 +1,10 @@
 #include <picket/model/event.h>
 #include <picket/model/verdict.h>
 
-#include <array>
-#include <utility>
+#include "names.h"
 
 namespace picket {
 namespace {
-
-template <typename Enum, std::size_t N>
-using Names = std::array<std::pair<Enum, std::string_view>, N>;
-
-template <typename Enum, std::size_t N>
-std::string_view name_of(const Names<Enum, N>& names, Enum value) {
-    for (const auto& [candidate, name] : names)
-        if (candidate == value)
-            return name;
-    return "unknown";
-}
-
-template <typename Enum, std::size_t N>
-std::optional<Enum> value_of(const Names<Enum, N>& names, std::string_view name) {
-    for (const auto& [value, candidate] : names)
-        if (candidate == name)
-            return value;
-    return std::nullopt;
-}
 
 constexpr Names<Verdict, 6> kVerdicts{{{Verdict::clean, "clean"},
                                        {Verdict::malicious, "malicious"},

@@ -9,11 +9,11 @@ namespace picket::net {
 
 /// A handle; libcurl is made ready at the first call.
 CURL* new_handle();
-/// Http and https only; https stays https at a redirect.
-void set_protocols(CURL* handle, bool secure);
-/// `pem`: the only authorities that count; "" = those of the host.
-void set_trust(CURL* handle, const std::string& pem);
-/// Through the proxy unless the URL's host is to be reached without it. Nothing of the environment counts.
-void set_way(CURL* handle, const std::string& url, const std::string& proxy, const std::vector<std::string>& no_proxy);
+/// What is asked for, whom to believe, and the way there.
+void set_request(CURL* handle, const std::string& url, const std::string& ca_certificates, const std::string& proxy,
+                 const std::vector<std::string>& no_proxy);
+/// Who hears of it as it comes; `context` is theirs (CURLOPT_HEADERFUNCTION, …WRITEFUNCTION, …XFERINFOFUNCTION).
+void set_callbacks(CURL* handle, curl_write_callback on_header, curl_write_callback on_content,
+                   curl_xferinfo_callback on_progress, void* context);
 
 } // namespace picket::net

@@ -3,7 +3,6 @@
 #include <array>
 
 #include <fmt/format.h>
-#include <picket/base/build_info.h>
 #include <picket/base/check.h>
 #include <picket/base/text.h>
 #include <picket/net/no_proxy.h>
@@ -165,27 +164,10 @@ struct Downloader::Impl {
         add_header(list, "If-Modified-Since", request.if_modified_since);
         if (request.offset > 0)
             add_header(list, "Range", fmt::format("bytes={}-", request.offset));
-        curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-        curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+        set_request(handle, request.url, request.ca_certificates, request.proxy, request.no_proxy);
         curl_easy_setopt(handle, CURLOPT_HTTPHEADER, list.get());
-        curl_easy_setopt(handle, CURLOPT_USERAGENT, fmt::format("picket/{}", build::version()).c_str());
-        set_way(handle, request.url, request.proxy, request.no_proxy);
-        curl_easy_setopt(handle, CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
-        curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-        set_protocols(handle, to_lower(request.url).starts_with("https:"));
-        set_trust(handle, request.ca_certificates);
         set_limits(handle, request);
         return list;
-    }
-
-    void connect_callbacks(Transfer& transfer) {
-        curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-        curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
-        curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_content);
-        curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
-        curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-        curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
-        curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
     }
 
     CURL* handle;
@@ -197,7 +179,7 @@ Downloader::~Downloader() = default;
 Result<Response> Downloader::get(const Request& request, Sink& sink, const std::function<bool()>& cancelled) {
     Transfer transfer{.handle = impl_->handle, .request = request, .sink = sink, .cancelled = cancelled};
     const HeaderList headers = impl_->prepare(request);
-    impl_->connect_callbacks(transfer);
+    set_callbacks(impl_->handle, on_header, on_content, on_progress, &transfer);
     std::array<char, CURL_ERROR_SIZE> detail{};
     curl_easy_setopt(impl_->handle, CURLOPT_ERRORBUFFER, detail.data());
     const CURLcode code = curl_easy_perform(impl_->handle);

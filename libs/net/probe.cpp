@@ -5,7 +5,6 @@
 #include <memory>
 
 #include <fmt/format.h>
-#include <picket/base/build_info.h>
 #include <picket/base/text.h>
 
 #include "curl_setup.h"
@@ -153,26 +152,13 @@ void read_certificate(CURL* handle, Observation& seen) {
 
 void prepare(CURL* handle, Attempt& attempt) {
     const ProbeRequest& request = attempt.request;
-    curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-    curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
-    curl_easy_setopt(handle, CURLOPT_USERAGENT, fmt::format("picket/{}", build::version()).c_str());
-    curl_easy_setopt(handle, CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
-    curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    set_request(handle, request.url, request.ca_certificates, request.proxy, request.no_proxy);
+    set_callbacks(handle, on_header, on_content, on_progress, &attempt);
     curl_easy_setopt(handle, CURLOPT_TIMEOUT, static_cast<long>(request.time_limit.count()));
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, static_cast<long>(request.time_limit.count()));
     curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(handle, CURLOPT_MAXREDIRS, kMostRedirects);
     curl_easy_setopt(handle, CURLOPT_CERTINFO, 1L);
-    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(handle, CURLOPT_HEADERDATA, &attempt);
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_content);
-    curl_easy_setopt(handle, CURLOPT_WRITEDATA, &attempt);
-    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &attempt);
-    set_protocols(handle, to_lower(request.url).starts_with("https:"));
-    set_trust(handle, request.ca_certificates);
-    set_way(handle, request.url, request.proxy, request.no_proxy);
 }
 
 void observe(CURL* handle, Attempt& attempt, CURLcode code, const char* detail) {

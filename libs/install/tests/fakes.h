@@ -360,6 +360,25 @@ struct Host {
         return request;
     }
     bool exists(const char* path) const { return root.exists(path); }
+    /// Runs and is killed at the n-th point of death; false where the run ended before.
+    bool run_killed_at(const Request& request, int n) {
+        fate.calls = 0;
+        fate.kill_at = n;
+        bool killed = false;
+        try {
+            (void)run(request);
+        } catch (const Killed&) {
+            killed = true;
+        }
+        fate.kill_at = -1;
+        return killed;
+    }
 };
+
+/// The words for a unit's state are the service manager's: no plan predicts them.
+inline void forget_unit_states(Report& report) {
+    for (auto& unit : report.after["units"])
+        unit.erase("state");
+}
 
 } // namespace picket::install::fakes

@@ -127,9 +127,8 @@ TEST_CASE("a dry run predicts the state that the run leads to") {
         Report planned = host.run(request);
         request.dry_run = false;
         Report done = host.run(request);
-        for (Report* report : {&planned, &done}) // the words for a unit's state are the service manager's
-            for (auto& unit : report->after["units"])
-                unit.erase("state");
+        fakes::forget_unit_states(planned);
+        fakes::forget_unit_states(done);
         CHECK(planned.before == done.before);
         CHECK(planned.after == done.after);
     }

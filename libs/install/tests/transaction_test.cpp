@@ -5,7 +5,6 @@
 using namespace picket;
 using namespace picket::install;
 using fakes::Host;
-using fakes::Killed;
 
 namespace {
 
@@ -29,20 +28,6 @@ Request uninstall_request() {
     request.verb = VerbKind::uninstall;
     request.uninstall_mode = UninstallMode::purge;
     return request;
-}
-
-/// Runs and is killed at the n-th point of death; false where the run ended before.
-bool run_killed_at(Host& host, const Request& request, int n) {
-    host.fate.calls = 0;
-    host.fate.kill_at = n;
-    bool killed = false;
-    try {
-        (void)host.run(request);
-    } catch (const Killed&) {
-        killed = true;
-    }
-    host.fate.kill_at = -1;
-    return killed;
 }
 
 } // namespace
@@ -88,7 +73,7 @@ TEST_CASE("killed at every single point, the next install ends installed and an 
     for (int n = 0; n < 500; ++n) {
         CAPTURE(n);
         Host host;
-        if (!run_killed_at(host, host.install_request(), n)) {
+        if (!host.run_killed_at(host.install_request(), n)) {
             CHECK(n > 40); // the loop met every point
             break;
         }
@@ -104,7 +89,7 @@ TEST_CASE("killed at every single point, any other verb first makes it absent or
     for (int n = 0; n < 500; ++n) {
         CAPTURE(n);
         Host host;
-        if (!run_killed_at(host, host.install_request(), n))
+        if (!host.run_killed_at(host.install_request(), n))
             break;
         Request request;
         request.verb = VerbKind::self_test;
@@ -119,11 +104,11 @@ TEST_CASE("killed once more while undoing, it still converges") {
             CAPTURE(n);
             CAPTURE(m);
             Host host;
-            if (!run_killed_at(host, host.install_request(), n))
+            if (!host.run_killed_at(host.install_request(), n))
                 return;
             Request request;
             request.verb = VerbKind::self_test;
-            (void)run_killed_at(host, request, m);
+            (void)host.run_killed_at(request, m);
             (void)host.run(request);
             CHECK((is_absent(host) || is_installed(host)));
         }
@@ -135,7 +120,7 @@ TEST_CASE("an uninstall killed at every single point is finished by the next run
         CAPTURE(n);
         Host host;
         (void)host.run(host.install_request());
-        if (!run_killed_at(host, uninstall_request(), n)) {
+        if (!host.run_killed_at(uninstall_request(), n)) {
             CHECK(n > 10);
             break;
         }
@@ -154,7 +139,7 @@ TEST_CASE("an onboard killed at every single point leaves the old identity or th
         host.trust.onboarding.token = "another";
         Request request = host.install_request();
         request.verb = VerbKind::onboard;
-        const bool killed = run_killed_at(host, request, n);
+        const bool killed = host.run_killed_at(request, n);
         Request look;
         look.verb = VerbKind::self_test;
         (void)host.run(look);
@@ -169,7 +154,7 @@ TEST_CASE("an onboard killed at every single point leaves the old identity or th
 
 TEST_CASE("status says what a killed run left, and changes nothing") {
     Host host;
-    REQUIRE(run_killed_at(host, host.install_request(), 9));
+    REQUIRE(host.run_killed_at(host.install_request(), 9));
     const auto before = host.tree.contents();
     Request request;
     request.verb = VerbKind::status;

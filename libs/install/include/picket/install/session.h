@@ -70,6 +70,8 @@ struct Report {
 };
 data::Json to_json(const Report& report);
 Failure not_installed_failure();
+/// Why what was given could not be opened; nothing where it could, or was not given.
+std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& input);
 
 /// Runs one verb: lock, recovery of what a killed run left, inputs, checks, plan, transaction. Prints nothing.
 class Session {
@@ -89,6 +91,7 @@ class Session {
     void open_repository(const Request& request, Wishes& wishes, CheckRequest& checks);
     Refusal refuse_other_organisation(const Request& request, const Wishes& wishes) const;
     Refusal requirements_of_install(const Request& request, const Wishes& wishes) const;
+    Refusal await_package_manager(const Request& request, CheckRequest& checks);
     Refusal carry_out(const Request& request, Plan plan, Report& report);
     void tidy();
     data::Json interrupted_run();

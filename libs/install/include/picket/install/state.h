@@ -25,6 +25,10 @@ struct HostState {
     std::vector<KeptPackage> kept;
 
     bool installed() const { return package.status == sys::PackageStatus::installed; }
+    /// Also where the package is half of one.
+    bool has_programs() const {
+        return package.status != sys::PackageStatus::absent && package.status != sys::PackageStatus::config_files;
+    }
     bool onboarded() const;
     std::string value_of(const std::string& path) const; ///< "" where it is not there
     data::Json tags() const;
