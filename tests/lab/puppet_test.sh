@@ -37,12 +37,7 @@ apply() {
 # profile VALUE: the document's Hiera data with another value
 profile() { put "data/nodes/$name.yaml" <<<"${common/openDeadlineMs: 1500/openDeadlineMs: $1}"; }
 in_force() { in_host picket profile explain realTimeProtection.openDeadlineMs --output json; }
-# left: what bears Picket's name, but for what was copied to the host to begin with and what it lends from this machine
-left() {
-  in_host sh -c 'find / -xdev \( -path "*picket*" -o -name "*picket*" \) -not -path "/proc/*" -not -path "/root/*" -not -path "*/code/*" \
-    -not -path "/var/lib/systemd/*" -not -path "/var/log/journal/*" -not -path "/var/lib/dpkg/info/*" -not -path "/var/cache/puppet/*" -print' |
-    grep -v -e '/puppet/' -e '/run/picket-installer.lock'
-}
+left() { picket_traces "$HOST" | grep -v -e /code/ -e /puppet/ -e /run/picket-installer.lock; }
 common=$(block '`data/nodes/web1.example.org.yaml`')
 before=$(left)
 
@@ -112,6 +107,6 @@ in_host sed -i /ensure/d "$environment/data/common.yaml"
 apply 2 "it comes back as what it was"
 in_host sh -c 'printf "picket::ensure: absent\npicket::purge: true\n" >>"$0"' "$environment/data/common.yaml"
 apply 2 "with purge all of it goes"
-check_equal "and nothing is left" "$(diff <(printf '%s' "$before") <(printf '%s' "$(left)"))" ""
+check_equal "and nothing is left" "$(left)" "$before"
 check_code 2 "not even a user" in_host getent passwd picket-engine
 exit "$ASSERT_FAILED"

@@ -14,18 +14,13 @@ kind=deb
 . ../packages/contents.sh
 
 dpkg_in_host() { in_host env DEBIAN_FRONTEND=noninteractive dpkg "$@"; }
-# what bears our name outside of what this machine lends the host (a checkout, caches): compared with how it was before
-ours_left() {
-  in_host sh -c 'find / -xdev \( -path "*picket*" -o -name "*picket*" \) -not -path "/proc/*" -not -path "/root/*" \
-    -not -path "/var/lib/systemd/*" -not -path "/var/log/journal/*" -not -path "/var/lib/dpkg/info/*" -print; ls -d /run/picket 2>/dev/null'
-}
 
 scratch=$(mktemp -d)
 with_host deb
 trap 'lab_down "$HOST"; rm -rf -- "${scratch:?}"' EXIT
 check_code 1 "the host has no Picket yet" in_host dpkg-query -W picket
-ours_before=$(ours_left)
 lab_push "$HOST" "$deb" /root/picket.deb
+traces_before=$(picket_traces "$HOST")
 
 check "it installs" dpkg_in_host -i /root/picket.deb
 check "every program and file is there with its mode, owned by root" host_has_rows program file policy packed manual bash zsh
@@ -80,6 +75,6 @@ in_host sh -c 'systemctl start picket.target; echo {} >/etc/picket/onboarding.js
   mkdir -p /var/lib/picket/definitions/generations/1; echo x >/var/lib/picket/definitions/generations/1/a.ndb
   echo x >/var/lib/picket/quarantine/1.data; echo x >/var/lib/picket/install/receipt.json'
 check "it can be purged while it runs" dpkg_in_host -P picket
-check_equal "a purge leaves nothing behind" "$(diff <(printf "%s" "$ours_before") <(printf "%s" "$(ours_left)"))" ""
+check_equal "a purge leaves nothing behind" "$(picket_traces "$HOST")" "$traces_before"
 check_equal "and dpkg has nothing to complain about" "$(dpkg_in_host --audit)" ""
 exit "$ASSERT_FAILED"

@@ -25,12 +25,6 @@ missing=$(el_missing)
 installer() { in_host /root/picket-installer "$@"; }
 install() { installer install --onboarding /root/acme.zip "$@"; }
 rpm_in_host() { in_host rpm "$@"; }
-# what bears our name outside of what this machine lends the host and of what the test itself brought
-ours_left() {
-  in_host sh -c 'find / -xdev \( -path "*picket*" -o -name "*picket*" \) -not -path "/proc/*" -not -path "/root/*" -not -path "/srv/*" \
-    -not -path "/var/lib/systemd/*" -not -path "/var/log/*" -not -path "/var/cache/*" -not -path "/tmp/*" -print
-    ls -d /run/picket /var/log/picket 2>/dev/null; getent passwd picket-engine; getent group picket-engine; rpm -qa "picket*"'
-}
 
 # --- what it says of itself
 
@@ -54,12 +48,12 @@ lab_push "$HOST" "$libraries" /root/lab-libraries.rpm
 eicar=$(el_eicar "$scratch") && lab_push "$HOST" "$eicar" /root/lab-eicar.rpm && rm -f "$eicar" || exit 1
 rpm_in_host -i /root/lab-eicar.rpm 2>/dev/null
 in_host rm /root/lab-eicar.rpm
-ours_before=$(ours_left)
+before=$(picket_traces "$HOST")
 
 check_code 0 "a check finds the host fit" installer check
 check_code 21 "without the libraries nothing is installed" install
 check_contains "and they are named" "$OUTPUT" "packages that it depends on are not installed"
-check_equal "and nothing is left of it" "$(ours_left)" "$ours_before"
+check_equal "and nothing is left of it" "$(picket_traces "$HOST")" "$before"
 
 if in_host sh -c 'command -v dnf createrepo_c' >/dev/null 2>&1; then
   in_host sh -c 'mkdir -p /srv/repo && cp /root/lab-libraries.rpm /srv/repo/ && createrepo_c --quiet /srv/repo
@@ -115,11 +109,11 @@ check "identity and state are kept" in_host ls /etc/picket/onboarding.json /var/
 check_code 0 "a reinstall needs no package" installer install
 check "and protects" active
 check_code 0 "purge" in_host picket-installer uninstall --purge
-check_equal "leaves nothing behind" "$(diff <(printf '%s' "$ours_before") <(ours_left))" ""
+check_equal "leaves nothing behind" "$(picket_traces "$HOST")" "$before"
 install >/dev/null 2>&1
 in_host picket-installer uninstall >/dev/null 2>&1
 check_code 0 "a purge after a removal" installer uninstall --purge
-check_equal "leaves nothing behind either" "$(diff <(printf '%s' "$ours_before") <(ours_left))" ""
+check_equal "leaves nothing behind either" "$(picket_traces "$HOST")" "$before"
 
 # --- an image, with the rpm that is in it
 
@@ -166,5 +160,5 @@ check "and what a purge needs" in_host sh /var/lib/picket/purge
 check_equal "a purge follows no link" "$(in_host ls -A /root/elsewhere)" "1.data"
 check "and leaves what is not ours" in_host test -e /var/lib/picket/not-ours
 in_host sh -c 'rm -f /var/lib/picket/not-ours /var/lib/picket/quarantine; rmdir /var/lib/picket'
-check_equal "but nothing else" "$(diff <(printf '%s' "$ours_before") <(ours_left))" ""
+check_equal "but nothing else" "$(picket_traces "$HOST")" "$before"
 exit "$ASSERT_FAILED"
