@@ -145,12 +145,11 @@ void take_signals() {
     sigprocmask(SIG_SETMASK, &blocked, nullptr);
 }
 
-Result<void> prepare(WorkerSetup& setup) {
+Result<Confinement> prepare(WorkerSetup& setup) {
     PICKET_TRY(sandbox::die_with_parent(setup.zygote));
     PICKET_TRY(sandbox::become_undumpable());
     PICKET_TRY(setup.engine->use_temporary_directory(setup.scratch_path));
-    (void)PICKET_TRY(confine_worker(setup.scratch.get(), setup.usage));
-    return {};
+    return confine_worker(setup.scratch.get(), setup.usage);
 }
 
 } // namespace
@@ -162,12 +161,15 @@ std::int64_t monotonic_ms() {
 void run_worker(WorkerSetup setup) {
     prctl(PR_SET_NAME, "picket-worker", 0, 0, 0);
     take_signals();
-    if (!prepare(setup))
+    const auto confinement = prepare(setup);
+    if (!confinement)
         end(WorkerExit::not_confined);
     scan::EngineHello hello;
     hello.role = scan::ConnectionRole::worker;
     hello.worker_pid = static_cast<std::uint32_t>(getpid());
     hello.signature_count = setup.engine->signature_count();
+    hello.seccomp = confinement->seccomp ? 1 : 0;
+    hello.landlock_abi = static_cast<std::uint32_t>(confinement->landlock_abi);
     scan::set_field(hello.definitions, setup.generation);
     scan::set_field(hello.engine_version, engine_core::library_version());
     if (!send_record(setup.gate.get(), hello))

@@ -88,6 +88,8 @@ bool EngineLink::greet(Connection& connection, const std::string& content) {
             return false;
         if (std::string_view(hello->definitions) == state_.definitions)
             state_.signatures = hello->signature_count;
+        state_.seccomp = hello->seccomp != 0;
+        state_.landlock_abi = hello->landlock_abi;
         gate_->on_worker_ready(static_cast<gate::WorkerId>(connection.fd.get()), hello->definitions);
         return true;
     }

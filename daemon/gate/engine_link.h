@@ -18,6 +18,8 @@ struct EngineState {
     std::string definitions;
     std::string engine_version;
     std::uint64_t signatures = 0;
+    bool seccomp = true;            ///< of the newest worker, as it says
+    std::uint32_t landlock_abi = 0; ///< likewise; 0 = not in force
     std::uint64_t workers = 0;
     std::uint64_t workers_killed = 0;
     std::uint64_t workers_crashed = 0;

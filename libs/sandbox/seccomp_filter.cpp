@@ -88,6 +88,9 @@ Result<void> install_filter(const FilterOptions& options) {
         return Error(ErrorCode::exhausted, "making a system-call filter: no memory");
     if (const int code = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, fallback); code < 0)
         return failure(code, "setting the filter's answer to foreign architectures");
+    // Else it says ECANCELED whatever the kernel said.
+    if (const int code = seccomp_attr_set(context.get(), SCMP_FLTATR_API_SYSRAWRC, 1); code < 0)
+        return failure(code, "asking for the kernel's own errors");
     for (const SyscallRule& rule : options.allowed)
         PICKET_TRY(add(context.get(), SCMP_ACT_ALLOW, rule.name, rule.conditions));
     for (const FailingSyscall& failing : options.failing)

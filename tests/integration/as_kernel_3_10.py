@@ -42,9 +42,9 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def play():
-    code = b"".join(struct.pack("HBBI", *instruction) for instruction in FILTER)
-    program = Program(len(FILTER), code)
+def play(instructions):
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    program = Program(len(instructions), code)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0) != 0: # root needs no no_new_privs
         if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
@@ -54,5 +54,5 @@ def play():
 if __name__ == "__main__":
     if len(sys.argv) < 2 or os.uname().machine != "x86_64":
         sys.exit(__doc__)
-    play()
+    play(FILTER)
     os.execvp(sys.argv[1], sys.argv[1:])

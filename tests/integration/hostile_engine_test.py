@@ -14,14 +14,14 @@ import unittest
 from picket_world import ENGINE_UID, World, eicar, wait_for
 
 # picket/scan/engine_protocol.h
-MAGIC, VERSION, CONTROL, WORKER, READY = 0x54434B50, 1, 1, 2, 2
+MAGIC, VERSION, CONTROL, WORKER, READY = 0x54434B50, 2, 1, 2, 2
 CLEAN, MALICIOUS = 0, 1
 DEFINITIONS = b"g1"
 REPLY = "<IB3xQQ128s"
 
 
 def hello(role, pid):
-    return struct.pack("<IIIIQ64s32s", MAGIC, VERSION, role, pid, 1 if role == WORKER else 0, DEFINITIONS if role == WORKER else b"", b"1.0")
+    return struct.pack("<IIIIQ64s32sII", MAGIC, VERSION, role, pid, 1 if role == WORKER else 0, DEFINITIONS if role == WORKER else b"", b"1.0", 1, 0)
 
 
 def status(sequence):

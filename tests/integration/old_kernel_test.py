@@ -2,6 +2,7 @@
 """Everything that holds on this kernel must hold on 3.10, the oldest one of the mission: the same tests, with programs
 that are refused what came later."""
 
+import errno
 import os
 import platform
 import sys
@@ -9,9 +10,33 @@ import unittest
 
 import protection_test
 import quarantine_test
-from picket_world import World, wait_for
+from picket_world import World, eicar, wait_for
 
-World.LAUNCHER = (sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "as_kernel_3_10.py"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+World.LAUNCHER = (sys.executable, os.path.join(HERE, "as_kernel_3_10.py"))
+
+
+class WithoutSandbox(World):
+    LAUNCHER = (sys.executable, os.path.join(HERE, "without_seccomp.py"))
+
+
+class Sandbox(unittest.TestCase):
+    def test_health_tells_which_layers_there_are(self):
+        world = World()
+        try:
+            self.assertEqual(world.health()["engine_sandbox"], {"seccomp": True, "landlock_abi": 0})
+        finally:
+            world.close()
+
+    def test_e5_a_kernel_without_filters_is_an_issue_and_protects(self):
+        world = WithoutSandbox()
+        try:
+            self.assertEqual(world.health()["engine_sandbox"], {"seccomp": False, "landlock_abi": 0})
+            self.assertIn("engine_sandbox_incomplete", [issue["name"] for issue in world.health()["health_issues"]])
+            world.write("eicar.com", eicar())
+            self.assertEqual(world.open_errno(world.path("eicar.com")), errno.EPERM)
+        finally:
+            world.close()
 
 
 class Tier(unittest.TestCase):

@@ -22,7 +22,7 @@
 namespace picket::scan {
 
 inline constexpr std::uint32_t kProtocolMagic = 0x54434b50; // "PKCT"
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 enum class ConnectionRole : std::uint32_t { control = 1, worker = 2 };
 
@@ -34,6 +34,9 @@ struct EngineHello {
     std::uint64_t signature_count = 0; ///< of the loaded generation; 0 on control
     char definitions[64] = {};         ///< name of the generation ("20261124T225651Z-ab12cd34"); empty on control
     char engine_version[32] = {};      ///< libclamav's
+    /// What confines the worker (docs/engine.md): for health to tell, not to be relied on. 0 on control.
+    std::uint32_t seccomp = 0;      ///< 1 = in force
+    std::uint32_t landlock_abi = 0; ///< 0 = not in force
 };
 
 enum ScanFlags : std::uint32_t {
@@ -94,7 +97,7 @@ struct EngineStatus {
     char message[128] = {};    ///< printable ASCII: why a load failed
 };
 
-static_assert(std::is_trivially_copyable_v<EngineHello> && sizeof(EngineHello) == 120);
+static_assert(std::is_trivially_copyable_v<EngineHello> && sizeof(EngineHello) == 128);
 static_assert(std::is_trivially_copyable_v<ScanRequest> && sizeof(ScanRequest) == 24);
 static_assert(std::is_trivially_copyable_v<ScanReply> && sizeof(ScanReply) == 152);
 static_assert(std::is_trivially_copyable_v<EngineCommand> && sizeof(EngineCommand) == 16);
