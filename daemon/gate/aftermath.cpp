@@ -1,7 +1,6 @@
 #include "aftermath.h"
 
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
@@ -17,11 +16,6 @@ constexpr Bytes kDigestLimit = gibibytes(4);
 constexpr std::chrono::seconds kUnscannedEvery{10};
 constexpr std::chrono::seconds kRepeatedEvery{5};
 constexpr std::size_t kMaximumRemembered = 4'096;
-
-bool has_name(int fd) {
-    struct stat status {};
-    return fstat(fd, &status) == 0 && status.st_nlink > 0;
-}
 
 /// What the level audit let through, in words that can be looked for.
 void say_if_audit(const gate::Outcome& outcome, Event& event) {
@@ -139,92 +133,13 @@ void Aftermath::on_detection(gate::Outcome&& outcome) {
             log(LogLevel::error, "state.db: " + id.error().message());
     }
     record(found);
-    std::string action(to_string(found.type == EventType::threat_allowed ? ThreatStatus::allowed
-                                 : outcome.denied                        ? ThreatStatus::blocked
-                                                                         : ThreatStatus::detected));
+    const std::string action(to_string(found.type == EventType::threat_allowed ? ThreatStatus::allowed
+                                       : outcome.denied                        ? ThreatStatus::blocked
+                                                                               : ThreatStatus::detected));
     if (outcome.act && !allowed && outcome.file)
-        action = quarantine(outcome, found);
-    if (outcome.scan_job != 0 && scan_listener_)
-        scan_listener_(outcome.scan_job, found.path, found.threat_name, action);
-}
-
-/// A rule that names a text matches itself. Only root puts anything there.
-bool Aftermath::is_own_definitions(const gate::Outcome& outcome) const {
-    struct stat status {};
-    return outcome.path.starts_with(ports_.own_definitions) && fstat(outcome.file.get(), &status) == 0 &&
-           status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
-std::optional<Aftermath::Refusal> Aftermath::refusal_of(const gate::Outcome& outcome) {
-    if (outcome.origin == EventOrigin::selftest)
-        return std::nullopt;
-    if (is_own_definitions(outcome))
-        return Refusal{"own_definitions", "a signature database matches itself"};
-    if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.get()); !why.empty())
-        return Refusal{"package_file", why};
-    const unsigned maximum = ports_.policy.policy()->quarantine_maximum_per_minute;
-    const Brake::Answer answer = ports_.brake.ask(maximum);
-    if (answer == Brake::Answer::go)
-        return std::nullopt;
-    if (answer == Brake::Answer::engages_now) {
-        Event event;
-        event.type = EventType::quarantine_brake_engaged;
-        event.reason = "quarantine_brake";
-        event.count = maximum;
-        event.message = fmt::format("{} files were quarantined within a minute: malware is denied and stays where it "
-                                    "is until \"picket threat quarantine resume\"",
-                                    maximum);
-        record(event);
-    }
-    return Refusal{"brake", "the quarantine brake is engaged"};
-}
-
-std::string Aftermath::leave(const Refusal& refusal, const Event& found) {
-    Event event = found;
-    event.type = EventType::quarantine_refused;
-    event.reason = refusal.reason;
-    event.message = refusal.message;
-    record(event);
-    if (!found.threat_id.empty())
-        (void)ports_.store.set_threat_status(found.threat_id, ThreatStatus::blocked, "");
-    return std::string(to_string(ThreatStatus::blocked));
-}
-
-std::string Aftermath::quarantine(const gate::Outcome& outcome, const Event& found) {
-    if (!has_name(outcome.file.get()) || outcome.path.empty())
-        return "gone"; // nothing is left to move
-    if (const auto refusal = refusal_of(outcome))
-        return leave(*refusal, found);
-    const std::string& threat_id = found.threat_id;
-    RemedyClient::Target target;
-    target.quarantine_id = store::new_id();
-    target.path = outcome.path;
-    target.threat_name = found.threat_name;
-    target.threat_id = threat_id;
-    target.definitions = outcome.definitions;
-    target.device = outcome.key.device;
-    target.inode = outcome.key.inode;
-    target.size = outcome.key.size;
-    const auto moved = ports_.remedy.quarantine(target, outcome.file.get());
-    const bool done = moved && moved->removed;
-    if (done && outcome.origin != EventOrigin::selftest)
-        ports_.brake.on_quarantined();
-    const std::string reason = done ? "" : moved ? moved->reason : "remedy_absent";
-    Event event = found;
-    event.type = done ? EventType::threat_quarantined : EventType::quarantine_failed;
-    event.reason = reason;
-    event.message = done ? target.quarantine_id : moved ? moved->message : moved.error().message();
-    record(event);
-    if (!threat_id.empty())
-        (void)ports_.store.set_threat_status(threat_id,
-                                             done ? ThreatStatus::quarantined : ThreatStatus::quarantine_failed,
-                                             done ? target.quarantine_id : "");
-    ports_.selftests.update(outcome.key.device, outcome.key.inode, [&](SelfTests::Result& result) {
-        result.quarantined = done;
-        result.failure = reason;
-        result.quarantine_id = done ? target.quarantine_id : "";
-    });
-    return done ? "quarantined" : "quarantine_failed";
+        ports_.remediation.take({std::move(outcome), std::move(found)});
+    else
+        ports_.remediation.tell(outcome, found, action);
 }
 
 void Aftermath::on_repeated(const gate::Outcome& outcome) {

@@ -79,6 +79,7 @@ struct App::Parts {
     SelfTests selftests;
     std::unique_ptr<Brake> brake;
     std::unique_ptr<PackageGuard> packages;
+    std::unique_ptr<Remediation> remediation;
     std::unique_ptr<Aftermath> aftermath;
     std::unique_ptr<VaultKeeper> vault;
     std::unique_ptr<DefinitionsKeeper> definitions_keeper;
@@ -281,9 +282,11 @@ Result<void> App::start_aftermath() {
     p.remedy = std::make_unique<RemedyClient>(socket_path(paths::kRemedySocket));
     p.brake = std::make_unique<Brake>(*p.store, p.clock);
     p.packages = std::make_unique<PackageGuard>(package_records_of(*p.root, *p.remedy));
-    p.aftermath = std::make_unique<Aftermath>(
-        Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances, *p.remedy, p.selftests, *p.policy,
-                         *p.brake, *p.packages, p.clock, p.root->label() + paths::kDefinitionsDirectory + "/"});
+    p.remediation = std::make_unique<Remediation>(
+        Remediation::Ports{*p.store, *p.events, *p.remedy, p.selftests, *p.policy, *p.brake, *p.packages,
+                           p.root->label() + paths::kDefinitionsDirectory + "/"});
+    p.aftermath = std::make_unique<Aftermath>(Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances,
+                                                               p.selftests, *p.brake, *p.remediation, p.clock});
     p.vault = std::make_unique<VaultKeeper>(VaultKeeper::Ports{*p.policy, *p.remedy, *p.store, *p.aftermath, p.clock});
     p.definitions_keeper = std::make_unique<DefinitionsKeeper>(
         DefinitionsKeeper::Ports{*p.gate, *p.aftermath, *p.root, socket_path(paths::kDefinitionsSocket), p.clock,
@@ -295,6 +298,7 @@ Result<void> App::start_aftermath() {
             p.verbs->tell_followers(event);
     });
     p.scans = std::make_unique<ScanManager>(ScanRun::Ports{*p.gate, *p.store, *p.policy, *p.aftermath, p.clock});
+    p.remediation->on_scan_finding([&scans = *p.scans](auto&&... finding) { scans.on_finding(finding...); });
     if (auto interrupted = p.store->interrupt_scans())
         p.scans->adopt(std::move(*interrupted));
     p.scheduler = std::make_unique<ScanScheduler>(*p.scans, *p.store, *p.policy, read_host_identity(*p.root).machine_id,
@@ -318,6 +322,7 @@ Result<void> App::start_aftermath() {
     p.verbs = std::make_unique<Verbs>(Verbs::Ports{*p.health, *p.gate, *p.store, *p.policy, *p.aftermath, *p.allowances,
                                                    *p.remedy, p.selftests, *p.scans, *p.brake, *p.vault,
                                                    *p.definitions_keeper, *p.verdicts, *p.root, p.clock});
+    p.remediation->start();
     p.aftermath->start();
     p.vault->start();
     p.definitions_keeper->start();
@@ -552,6 +557,7 @@ void App::tear_down() {
         event.message = p.exit_code == 0 ? "stopped" : "stopped by a failure";
         p.aftermath->record(event);
         p.aftermath->stop();
+        p.remediation->stop();
     }
     p.verbs.reset();
 }

@@ -22,23 +22,21 @@ std::string name_of(int fd) {
 
 } // namespace
 
-ScanManager::ScanManager(ScanRun::Ports ports) : ports_(ports) {
-    ports_.aftermath.on_scan_finding(
-        [this](std::uint64_t job, const std::string& path, const std::string& threat, const std::string& action) {
-            std::vector<std::shared_ptr<ScanRun>> runs;
-            {
-                std::lock_guard lock(mutex_);
-                for (const auto& [id, scan] : scans_)
-                    runs.push_back(scan.run);
-            }
-            for (const auto& run : runs)
-                if (run->on_finding(job, path, threat, action))
-                    return;
-        });
-}
-
 ScanManager::~ScanManager() {
     stop_all();
+}
+
+void ScanManager::on_finding(std::uint64_t job, const std::string& path, const std::string& threat,
+                             const std::string& action) {
+    std::vector<std::shared_ptr<ScanRun>> runs;
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& [id, scan] : scans_)
+            runs.push_back(scan.run);
+    }
+    for (const auto& run : runs)
+        if (run->on_finding(job, path, threat, action))
+            return;
 }
 
 Result<std::string> ScanManager::start(Request request) {

@@ -24,7 +24,7 @@ class ScanManager {
         bool low_priority = false;
         Watcher watcher;
     };
-    explicit ScanManager(ScanRun::Ports ports);
+    explicit ScanManager(ScanRun::Ports ports) : ports_(ports) {}
     ~ScanManager();
     ScanManager(const ScanManager&) = delete;
     ScanManager& operator=(const ScanManager&) = delete;
@@ -34,6 +34,8 @@ class ScanManager {
     /// Scans that the last daemon left: they go on at on_tick() once an engine is there.
     void adopt(std::vector<ScanRecord> interrupted);
     void on_tick();
+    /// What became of a file that a job found malware in. Any thread.
+    void on_finding(std::uint64_t job, const std::string& path, const std::string& threat, const std::string& action);
     /// Empty id: all. Gives those it has told to stop.
     std::vector<std::string> cancel(const std::string& id);
     /// One file of a caller, without record or remedy; `done` comes on the gate's thread.

@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kFilesInFlight = 32;
 constexpr Milliseconds kProgressEvery{250};
 constexpr Milliseconds kSaveEvery{5'000};
+constexpr std::size_t kFindingsWaiting = 256;   ///< to be taken away; the remedy is slower than the engine
 constexpr Milliseconds kFindingsWithin{10'000}; ///< the aftermath may have lost one to a full queue
 constexpr Milliseconds kEngineLookEvery{200};
 
@@ -203,6 +204,7 @@ bool ScanRun::visit(UniqueFd file, const std::string& path, const struct stat& s
 bool ScanRun::await_room(std::unique_lock<std::mutex>& lock) {
     for (;;) {
         room_.wait(lock, [&] { return in_flight_ < kFilesInFlight || stopped(); });
+        room_.wait_for(lock, kFindingsWithin, [&] { return jobs_.size() < kFindingsWaiting || stopped(); });
         if (stopped())
             return false;
         if (ports_.gate.snapshot().engine_present)

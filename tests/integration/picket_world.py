@@ -61,14 +61,19 @@ class Rpc:
         return self.next_id
 
     def call(self, method, params=None, fds=()):
-        wanted = self.send(method, params, fds)
+        wanted, parts = self.send(method, params, fds), "" # a large answer comes in parts
         while True:
             data = self.socket.recv(1 << 20)
             if not data:
                 raise ConnectionError("the daemon closed the connection")
             message = json.loads(data)
             if message.get("id") == wanted:
-                return message
+                if "part" not in message:
+                    return message
+                parts += message["part"]
+                if not message["more"]:
+                    return json.loads(parts)
+                continue
             self.notifications.append(message)
 
     def result(self, method, params=None, fds=()):
@@ -257,10 +262,10 @@ class World:
         _, status = os.waitpid(pid, 0)
         return os.waitstatus_to_exitcode(status)
 
-    def events(self, kind=None):
+    def events(self, kind=None, limit=1000):
         client = self.rpc()
         try:
-            return client.result("event.list", {"limit": 1000, **({"type": kind} if kind else {})})["events"]
+            return client.result("event.list", {"limit": limit, **({"type": kind} if kind else {})})["events"]
         finally:
             client.close()
 

@@ -606,6 +606,47 @@ class Faults(unittest.TestCase):
         self.assertTrue(os.path.exists(self.world.path("eicar")))
         self.assertEqual(self.world.open_errno(self.world.path("eicar")), errno.EPERM)
 
+    def many(self, directory, count):
+        """So many files with malware, each another content."""
+        self.world.write_profile({"quarantine": {"maximumPerMinute": 0}})
+        os.makedirs(directory)
+        names = [f"{directory}/{number}" for number in range(count)]
+        for name in names:
+            with open(name, "wb") as file:
+                file.write(eicar() + name.encode())
+        return names
+
+    def lost(self):
+        return [issue for issue in self.world.health()["health_issues"] if issue["name"] == "records_lost"]
+
+    def test_no_record_waits_for_a_remedy_that_hangs(self):
+        remedy = self.world.processes["remedy"]
+        os.kill(remedy.pid, signal.SIGSTOP)
+        try:
+            names = self.many(self.world.path("many"), 1100) # more than may wait to be taken away
+            for name in names:
+                self.assertEqual(self.world.open_errno(name), errno.EPERM)
+            client = self.world.rpc()
+            wait_for(lambda: {threat["path"] for threat in client.result("threat.list", {"limit": 5000})["threats"]} == set(names),
+                     "a record of each")
+            client.close()
+            self.assertIn("busy", [event["reason"] for event in self.world.events("quarantine.failed")])
+            self.assertEqual(self.lost(), [])
+        finally:
+            os.kill(remedy.pid, signal.SIGCONT)
+        wait_for(lambda: self.world.events("threat.quarantined"), "what waited is taken away")
+
+    def test_a_scan_waits_for_what_it_found_to_be_taken_away(self):
+        place = os.path.join(self.world.base, "unwatched")
+        self.many(place, 1500)
+        client = self.world.rpc()
+        directory = os.open(place, os.O_RDONLY)
+        client.result("scan.start", {"kind": "custom", "path": place, "follow": True}, [directory])
+        os.close(directory)
+        wait_for(lambda: not os.listdir(place), "all of them are gone")
+        self.assertEqual(self.world.events("quarantine.failed"), [])
+        self.assertEqual(self.lost(), [])
+
     def test_nobody_else_holds_the_group(self):
         holders = set()
         for entry in os.listdir("/proc"):
