@@ -80,7 +80,8 @@ int serve(FanotifyGroup& group, pid_t reader, Decision decision, bool& seen) {
 /// False where none of that kind comes within 20 s.
 template <typename Matches>
 bool next_report_of(MountScout& scout, Matches matches) {
-    for (int i = 0; i < 200; ++i) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (std::chrono::steady_clock::now() < deadline) {
         pollfd ready{scout.fd(), POLLIN, 0};
         poll(&ready, 1, 100);
         for (;;) {
