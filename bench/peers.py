@@ -91,6 +91,18 @@ class Clam:
         subprocess.run([program("clamdscan"), "--config-file", self.config, "--fdpass", "--multiscan", "--quiet", directory],
                        stdout=subprocess.DEVNULL, check=True)
 
+    def reload(self):
+        """Returns when clamd says that the new database serves."""
+        log = os.path.join(self.directory, "out.log")
+
+        def reloads():
+            with open(log, encoding="utf-8", errors="replace") as file:
+                return file.read().count("Database correctly reloaded")
+
+        before = reloads()
+        subprocess.run([program("clamdscan"), "--config-file", self.config, "--reload"], stdout=subprocess.DEVNULL, check=True)
+        self._wait(lambda: reloads() > before, 300)
+
     @property
     def clamd(self):
         return self.processes[0].pid

@@ -10,6 +10,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/integration"))
+sys.path.insert(0, os.path.dirname(__file__))
+from measure import memory_kb, tree  # noqa: E402
 from picket_world import World, wait_for  # noqa: E402
 
 FILES = 500
@@ -25,16 +27,6 @@ def fill(directory):
     for i in range(FILES):
         with open(os.path.join(directory, f"{i:04}"), "wb") as file:
             file.write((f"int function_{i}(int x) {{ return x + {i}; }}\n" * 60).encode())
-
-
-def memory_kb(pid, field):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(field + ":"))
-
-
-def tree(pid):
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE, check=False).stdout.split()
-    return [pid] + [p for child in children for p in tree(int(child))]
 
 
 def main():

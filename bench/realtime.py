@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -14,22 +13,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/integration"))
 sys.path.insert(0, os.path.dirname(__file__))
 import peers  # noqa: E402
+from measure import median_of, memory_kb, processor_seconds, run, seconds, tree, write_document  # noqa: E402
 from picket_world import DEFINITIONS, World, wait_for  # noqa: E402
 
 LATENCY = os.path.abspath(os.environ["PICKET_OPEN_LATENCY"])
 ROUNDS = int(os.environ.get("PICKET_BENCH_ROUNDS", "5"))
 FILES = 1195  # as many as the peers were first measured with
 SOURCES = 50
-
-
-def run(*command, cwd=None):
-    subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-
-
-def seconds(action):
-    start = time.monotonic()
-    action()
-    return time.monotonic() - start
+OPENERS = 50
 
 
 def fill(directory):
@@ -54,6 +45,13 @@ def fill(directory):
         rules.append(f"{i}.o: {i}.c\n\tcc -O1 -c {i}.c -o {i}.o")
     with open(os.path.join(project, "Makefile"), "w", encoding="ascii") as file:
         file.write("\n".join(rules) + "\n")
+    package = os.path.join(directory, "package")
+    shutil.copytree(files, os.path.join(package, "usr/share/bench"))
+    os.makedirs(os.path.join(package, "DEBIAN"))
+    with open(os.path.join(package, "DEBIAN/control"), "w", encoding="ascii") as file:
+        file.write("Package: bench\nVersion: 1\nArchitecture: all\nMaintainer: bench\nDescription: files\n")
+    run("dpkg-deb", "-Znone", "-b", package, os.path.join(directory, "bench.deb"))
+    shutil.rmtree(package)
     run("git", "init", "-q", cwd=project)
     run("git", "add", ".", cwd=project)
 
@@ -77,6 +75,23 @@ class Work:
     def status(self):
         run("git", "status", "--short", cwd=os.path.join(self.directory, "project"))
 
+    def openers(self):
+        """So many processes open the same files at once."""
+        readers = [subprocess.Popen([LATENCY, os.path.join(self.directory, "files"), "1"], stdout=subprocess.DEVNULL)
+                   for _ in range(OPENERS)]
+        for reader in readers:
+            if reader.wait() != 0:
+                raise RuntimeError("a reader failed")
+
+    def package(self):
+        """dpkg -i of a package with as many files, into a root of its own: all of them written, synced, renamed."""
+        database = os.path.join(self.directory, "root/var/lib/dpkg")
+        os.makedirs(os.path.join(database, "info"), exist_ok=True)
+        for name in ("status", "available"):
+            open(os.path.join(database, name), "ab").close()
+        run("dpkg", "--root", os.path.join(self.directory, "root"), "--force-not-root", "--force-depends", "-i",
+            os.path.join(self.directory, "bench.deb"))
+
     def make(self):
         run("make", "-B", "-j2", cwd=os.path.join(self.directory, "project"))
 
@@ -85,20 +100,12 @@ class Work:
                    "cat_warm": seconds(self.cat), "tar_warm": seconds(self.tar)}
         self.status()
         results["git_status_warm"] = seconds(self.status)
+        results["openers_warm"] = seconds(self.openers)
+        results["package"] = seconds(self.package)
         if with_make:
             self.make()
             results["make_warm"] = seconds(self.make)
         return results
-
-
-def memory_kb(pid, field="Pss"):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(field + ":"))
-
-
-def tree(pid):
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE, check=False).stdout.split()
-    return [pid] + [p for child in children for p in tree(int(child))]
 
 
 def native(place):
@@ -142,18 +149,6 @@ def with_clamonacc(place):
         shutil.rmtree(directory)
 
 
-def processor_seconds(pids):
-    ticks = 0
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-        except FileNotFoundError:  # a worker whose share is done: its parent has its time
-            continue
-        ticks += sum(int(fields[i]) for i in (11, 12, 13, 14))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def on_demand(with_peer):
     """The same tree scanned first and again: by Picket through its verbs, by clamdscan --multiscan."""
     results = {}
@@ -189,17 +184,6 @@ def on_demand(with_peer):
     return results
 
 
-def median_of(rounds):
-    merged = {}
-    for key in rounds[0]:
-        values = [round_[key] for round_ in rounds]
-        if isinstance(values[0], dict):
-            merged[key] = {name: statistics.median(value[name] for value in values) for name in values[0]}
-        else:
-            merged[key] = statistics.median(values)
-    return merged
-
-
 def measure():
     place = f"/dev/shm/picket-bench-{os.getpid()}"
     has_peers = peers.fetch()
@@ -226,6 +210,8 @@ ROWS = [("open() first, p50 µs", "open_first", "p50_ns", 1000), ("open() first,
         ("open() warm, p50 µs", "open_warm", "p50_ns", 1000), ("open() warm, p99 µs", "open_warm", "p99_ns", 1000),
         ("find -exec cat, after a first pass, ms", "cat_first", None, 0.001), ("find -exec cat, warm, ms", "cat_warm", None, 0.001),
         ("tar c, warm, ms", "tar_warm", None, 0.001), ("git status, warm, ms", "git_status_warm", None, 0.001),
+        (f"{OPENERS} processes open all files, warm, ms", "openers_warm", None, 0.001),
+        ("dpkg -i of 1,195 files, ms", "package", None, 0.001),
         ("make -B -j2, warm, s", "make_warm", None, 1), ("memory (PSS), MB", "memory_kb", None, 1024)]
 SCANS = [("first", "scan_first", "clamdscan_first"), ("first, processor time", "scan_first_cpu", "clamdscan_first_cpu"),
          ("repeat", "scan_repeat", "clamdscan_repeat")]
@@ -263,12 +249,7 @@ def main():
                      table(result) + [""] + scan_table(result)) + "\n"
     print(text)
     if document:
-        with open("docs/performance.md", encoding="utf-8") as file:
-            page = file.read()
-        begin, end = "<!-- ./dev bench realtime: begin -->\n", "<!-- ./dev bench realtime: end -->\n"
-        head, tail = page.split(begin)[0], page.split(end)[1]
-        with open("docs/performance.md", "w", encoding="utf-8") as file:
-            file.write(head + begin + text + end + tail)
+        write_document("realtime", text)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <optional>
 #include <poll.h>
 #include <set>
 #include <sys/prctl.h>
@@ -32,6 +33,8 @@ namespace picket::watch {
 namespace {
 
 constexpr int kLookEveryMs = 1'000;
+constexpr auto kQuietAfter = std::chrono::seconds(3);
+constexpr auto kLookWhenQuiet = std::chrono::seconds(5);
 constexpr int kOpenTimeoutMs = 2'000;
 constexpr auto kRetryFailedAfter = std::chrono::seconds(30);
 constexpr auto kEnterAnewEvery = std::chrono::seconds(2);
@@ -49,6 +52,13 @@ std::chrono::microseconds processor_time() {
             sum += std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
     }
     return sum;
+}
+
+/// Its number, in the namespace of ours, which numbers those of all below it too.
+std::optional<std::string> newest_process() {
+    const auto text = sys::read_kernel_file("/proc/loadavg", kibibytes(1));
+    const auto words = text ? split(trim(*text), ' ') : std::vector<std::string_view>();
+    return words.empty() ? std::nullopt : std::optional<std::string>(words.back());
 }
 
 /// A report on the wire between the scout's processes and the daemon; both ends are ours.
@@ -75,6 +85,7 @@ struct Namespace {
     std::uint64_t inode = 0;
     pid_t pid = 0; ///< somebody who lives in it
     bool host = false;
+    bool operator==(const Namespace&) const = default;
 };
 
 /// (namespace, mount id) per mount, (0, device) per file system.
@@ -241,9 +252,26 @@ class ScoutProcess {
         enters_all_ = true;
     }
 
+    /// Where no process has begun for a while there is hardly a new namespace, nor a mount in one: looking at every
+    /// process each second would be most of what an idle host pays for us.
+    bool is_quiet() {
+        const auto now = std::chrono::steady_clock::now();
+        const auto newest = newest_process();
+        if (!newest || newest != newest_process_ || table_changed_ || enters_all_ || !missing_.empty())
+            active_ = now;
+        newest_process_ = newest;
+        if (now - active_ < kQuietAfter || now - looked_ >= kLookWhenQuiet) {
+            looked_ = now;
+            return false;
+        }
+        return true;
+    }
+
     void look_once() {
         const auto before = processor_time();
         enter_anew_when_due();
+        if (is_quiet())
+            return send(WireReport{});
         look();
         if (std::exchange(enters_all_, false))
             anew_not_before_ = std::chrono::steady_clock::now() +
@@ -293,13 +321,24 @@ class ScoutProcess {
         return only_.empty() || (where.host && std::find(only_.begin(), only_.end(), mount.mount_point) != only_.end());
     }
 
-    std::map<Key, std::vector<Target>> collect() const {
+    struct Table {
+        Namespace where;
+        std::string text;
+        bool operator==(const Table&) const = default;
+    };
+    /// The mount tables of all namespaces, as the kernel writes them.
+    static std::vector<Table> read_tables() {
+        std::vector<Table> tables;
+        for (const Namespace& where : find_namespaces())
+            if (auto text = sys::read_kernel_file(fmt::format("/proc/{}/mountinfo", where.pid), kMountinfoLimit))
+                tables.push_back({where, std::move(*text)});
+        return tables;
+    }
+
+    std::map<Key, std::vector<Target>> targets_in(const std::vector<Table>& tables) const {
         std::map<Key, std::vector<Target>> targets;
-        for (const Namespace& where : find_namespaces()) {
-            const auto text = sys::read_kernel_file(fmt::format("/proc/{}/mountinfo", where.pid), kMountinfoLimit);
-            if (!text)
-                continue;
-            for (const sys::Mount& mount : sys::reachable(sys::parse_mountinfo(*text)))
+        for (const auto& [where, text] : tables) {
+            for (const sys::Mount& mount : sys::reachable(sys::parse_mountinfo(text)))
                 if (!sys::is_pseudo_filesystem(mount.type) && counts(where, mount)) {
                     Target target = target_of(where, mount);
                     std::vector<Target>& doors = targets[target.key];
@@ -346,16 +385,21 @@ class ScoutProcess {
     }
 
     void look() {
-        const auto targets = collect();
-        forget_gone(targets);
+        auto tables = read_tables();
+        const bool changed = tables != tables_;
+        if (changed) { // which is rare: what follows from them takes much longer than reading them
+            tables_ = std::move(tables);
+            targets_ = targets_in(tables_);
+            forget_gone(targets_);
+        }
         const auto now = std::chrono::steady_clock::now();
-        for (const auto& [key, doors] : targets) {
+        for (const auto& [key, doors] : targets_) {
             const auto failed = failed_.find(key);
             const bool try_again = failed != failed_.end() && now - failed->second > kRetryFailedAfter;
             const auto known = known_.find(key);
             if (known == known_.end() || known->second.enter_again || try_again)
                 enter(key, doors);
-            else if (const auto entered = entered_.find(key); entered != entered_.end())
+            else if (const auto entered = entered_.find(key); changed && entered != entered_.end())
                 entered->second = same_door(entered->second, doors);
         }
         send(WireReport{});
@@ -421,6 +465,11 @@ class ScoutProcess {
     bool enters_all_ = true;
     bool table_changed_ = false;                              ///< since everything was entered
     std::chrono::steady_clock::time_point anew_not_before_{}; ///< the next time
+    std::optional<std::string> newest_process_;
+    std::chrono::steady_clock::time_point active_{}; ///< when something began or changed last
+    std::chrono::steady_clock::time_point looked_{};
+    std::vector<Table> tables_; ///< at the last look, and what is to be entered by them
+    std::map<Key, std::vector<Target>> targets_;
     std::map<Key, Known> known_;
     std::map<Key, Target> entered_; ///< the door that was open
     std::map<Key, std::chrono::steady_clock::time_point> failed_;
