@@ -164,6 +164,9 @@ def on_demand(with_peer):
             run(os.path.join(os.environ["PICKET_BIN"], "picket"), "scan", "custom", "--path", world.watched, "--socket",
                 world.socket_path("control"))
 
+        world.end("engine", 15)
+        world.start_engine(0)  # as many workers as it takes by itself
+        wait_for(lambda: world.health()["engine_workers"] > 2, "the workers")
         before = processor_seconds(pids())
         world.write_profile({"antivirusEngine": {"enforcementLevel": "on_demand"}})
         wait_for(lambda: world.health()["enforcement_level"] == "on_demand", "the profile")

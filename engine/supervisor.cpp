@@ -18,26 +18,33 @@
 namespace picket::engine {
 namespace {
 
-constexpr unsigned kMostWorkersByDefault = 4;
+constexpr unsigned kMostWorkersByDefault = 5;
 constexpr std::size_t kMostPendingReloads = 64;
 constexpr int kTurnMs = 1'000;
 constexpr std::int64_t kSignOfLifeEveryMs = 1'000;
 constexpr std::int64_t kShutdownLimitMs = 3'000;
 
+/// One more than there are processors: the gate keeps one free of scans on demand, for opens.
 unsigned default_workers() {
-    return std::clamp(std::thread::hardware_concurrency(), 1U, kMostWorkersByDefault);
+    return std::clamp(std::thread::hardware_concurrency() + 1, 2U, kMostWorkersByDefault);
+}
+
+Options with_workers(Options options) {
+    if (options.workers == 0)
+        options.workers = default_workers();
+    return options;
 }
 
 } // namespace
 
 Supervisor::Supervisor(const Options& options, UniqueFd temporary_directory)
-    : options_(options), temporary_directory_(std::move(temporary_directory)), link_(options_.socket),
+    : options_(with_workers(options)), temporary_directory_(std::move(temporary_directory)), link_(options_.socket),
       loader_(options_, temporary_directory_.get(), [this] {
           signals_.reset();
           link_ = GateLink("");
           temporary_directory_.reset();
       }) {
-    loader_.set_workers(options_.workers != 0 ? options_.workers : default_workers());
+    loader_.set_workers(options_.workers);
 }
 
 Result<void> Supervisor::prepare() {
@@ -117,7 +124,7 @@ void Supervisor::obey(const scan::EngineCommand& command) {
     case scan::EngineCommandKind::ping:
         return answer(command.sequence);
     case scan::EngineCommandKind::set_workers:
-        loader_.set_workers(command.value);
+        loader_.set_workers(command.value != 0 ? command.value : options_.workers);
         return answer(command.sequence);
     case scan::EngineCommandKind::kill_worker:
         loader_.kill_worker(command.value);

@@ -35,7 +35,7 @@ bool is_valid(const ScanReply& reply) {
 bool is_valid(const EngineCommand& command) {
     return command.magic == kProtocolMagic && command.kind >= EngineCommandKind::ping &&
            command.kind <= EngineCommandKind::try_candidate &&
-           (command.kind != EngineCommandKind::set_workers || (command.value >= 1 && command.value <= 64));
+           (command.kind != EngineCommandKind::set_workers || command.value <= 64);
 }
 
 bool is_valid(const EngineStatus& status) {

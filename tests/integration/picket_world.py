@@ -202,7 +202,7 @@ class World:
     def start_engine(self, workers=2):
         self.spawn("engine", "picket-engine", "--socket", self.socket_path("engine"), "--definitions",
                    os.path.join(self.root, "var/lib/picket/definitions"), "--temporary-directory", self.engine_tmp,
-                   "--workers", str(workers), "--user", str(ENGINE_UID))
+                   "--user", str(ENGINE_UID), *(("--workers", str(workers)) if workers else ()))
 
     def rpc(self):
         def connect():

@@ -42,9 +42,11 @@ TEST_CASE("hello, command and status are checked") {
     CHECK_FALSE(is_valid(hello));
     EngineCommand command;
     command.kind = EngineCommandKind::set_workers;
-    CHECK_FALSE(is_valid(command));
-    command.value = 4;
+    CHECK(is_valid(command)); // 0: its own choice
+    command.value = 64;
     CHECK(is_valid(command));
+    command.value = 65;
+    CHECK_FALSE(is_valid(command));
     EngineStatus status;
     status.state = static_cast<LoadState>(0);
     CHECK_FALSE(is_valid(status));

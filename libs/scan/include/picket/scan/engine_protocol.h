@@ -67,7 +67,7 @@ struct ScanReply {
 enum class EngineCommandKind : std::uint32_t {
     ping = 1,
     reload = 2,      ///< load what /var/lib/picket/definitions/current names now
-    set_workers = 3, ///< value = number of workers, 1 to 64
+    set_workers = 3, ///< value = number of workers, up to 64; 0 = as many as it takes by itself
     kill_worker = 4, ///< value = worker pid
     /// Load what /var/lib/picket/definitions/candidate names, and scan with it from now on where it passes the sample
     /// check; the answer says which definitions serve then. `current` may follow: a reload then finds it loaded.
