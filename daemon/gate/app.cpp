@@ -338,8 +338,7 @@ Result<void> App::start_marking() {
     p.policy->on_change([&p](const profile::PolicySnapshot& policy) {
         p.gate->post([policy](gate::Gate& gate, EngineLink& engine) {
             gate.set_policy(policy);
-            if (policy->engine_workers > 0)
-                engine.set_wanted_workers(policy->engine_workers);
+            engine.set_wanted_workers(policy->engine_workers);
         });
         p.main_tasks.post([&p, policy] {
             if (p.mounts)

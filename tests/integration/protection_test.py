@@ -619,6 +619,11 @@ class Faults(unittest.TestCase):
     def lost(self):
         return [issue for issue in self.world.health()["health_issues"] if issue["name"] == "records_lost"]
 
+    def test_the_number_of_workers_follows_the_profile_and_goes_back(self):
+        for wanted, shown in ((4, 4), (0, 2), (1, 1)):
+            self.world.write_profile({"engine": {"workers": wanted}})
+            wait_for(lambda count=shown: self.world.health()["engine_workers"] == count, f"{shown} workers")
+
     def test_no_record_waits_for_a_remedy_that_hangs(self):
         remedy = self.world.processes["remedy"]
         os.kill(remedy.pid, signal.SIGSTOP)

@@ -79,7 +79,7 @@ struct Policy {
     std::string metrics_directory;  ///< empty = no metrics are written
     std::string syslog_target;      ///< "" = off, or unix:/PATH
     std::string syslog_facility = "daemon";
-    unsigned engine_workers = 0; ///< 0 = by the number of processors, at most 4
+    unsigned engine_workers = 0; ///< 0 = as many as the engine takes by itself
     unsigned maximum_on_demand_scan_threads = 2;
     unsigned scan_results_retention_days = 90;
     unsigned scan_history_maximum_items = 10'000;
