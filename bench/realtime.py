@@ -162,6 +162,8 @@ def on_demand(with_peer):
     results = {}
     world = World()
     try:
+        world.write_profile({"antivirusEngine": {"enforcementLevel": "on_demand"}})
+        wait_for(lambda: world.health()["enforcement_level"] == "on_demand", "the profile")
         copy_files(world.watched, FILES_ON_DEMAND)
         time.sleep(1)
 
@@ -176,8 +178,6 @@ def on_demand(with_peer):
         world.start_engine(0)  # as many workers as it takes by itself
         wait_for(lambda: world.health()["engine_workers"] > 2, "the workers")
         before = processor_seconds(pids())
-        world.write_profile({"antivirusEngine": {"enforcementLevel": "on_demand"}})
-        wait_for(lambda: world.health()["enforcement_level"] == "on_demand", "the profile")
         results["scan_first"] = seconds(scan)
         results["scan_first_cpu"] = processor_seconds(pids()) - before
         results["scan_repeat"] = seconds(scan)

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kFilesInFlight = 32;
 constexpr Milliseconds kProgressEvery{250};
+constexpr Milliseconds kCountAfter{1'000};
 constexpr Milliseconds kSaveEvery{5'000};
 constexpr std::size_t kFindingsWaiting = 256;   ///< to be taken away; the remedy is slower than the engine
 constexpr Milliseconds kFindingsWithin{10'000}; ///< the aftermath may have lost one to a full queue
@@ -136,10 +137,15 @@ scan::WalkOptions ScanRun::options() const {
     return options;
 }
 
-/// Beside the scan, for a bar that knows its end; opens directories only.
+/// Beside the scan, for a bar that knows its end; opens directories only. A scan that is over at once needs none.
 void ScanRun::count(const std::vector<Place>& places) {
     prctl(PR_SET_NAME, "picket-count");
     become_background();
+    {
+        std::unique_lock lock(mutex_);
+        if (room_.wait_for(lock, kCountAfter, [&] { return stopped(); }))
+            return;
+    }
     std::uint64_t total = 0;
     for (const Place& place : places) {
         const auto counted = scan::count_tree(place.fd.get(), options(), place.path, [this] { return !stopped(); });
@@ -305,8 +311,9 @@ void ScanRun::finish() {
             record_.ended = ports_.clock.wall();
         else
             ++record_.interruptions;
+        stopped_ = true; // the counter need not come to its end
+        room_.notify_all();
     }
-    stopped_ = true; // the counter need not come to its end
     report_progress(true);
     const ScanRecord ended = record();
     if (ended.status == ScanStatus::interrupted)
