@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/integration"))
 sys.path.insert(0, os.path.dirname(__file__))
 import peers  # noqa: E402
+import plot  # noqa: E402
 from measure import median_of, memory_kb, processor_seconds, run, seconds, tree, write_document  # noqa: E402
 from picket_world import DEFINITIONS, World, wait_for  # noqa: E402
 
@@ -241,6 +242,18 @@ def table(result):
     return lines
 
 
+def picture(result):
+    names = [name for name in result["results"] if name != "native"]
+    rows = []
+    for label, key, part, _ in ROWS:
+        values = {name: made.get(key) for name, made in result["results"].items()}
+        values = {name: value[part] if part and value else value for name, value in values.items()}
+        if values["native"]:
+            rows.append((label.rsplit(", ", 1)[0] if not part else label.rsplit(" ", 1)[0],
+                         [value and value / values["native"] for value in (values[name] for name in names)]))
+    return plot.bars("Times what it costs without real-time protection", names, rows)
+
+
 def scan_table(result):
     scans = result["on_demand"]
     lines = [f"| {FILES_ON_DEMAND:,} files on demand, s | picket scan | clamdscan --multiscan | clamdscan ÷ picket |", "|---|---:|---:|---:|"]
@@ -261,6 +274,8 @@ def main():
     print(text)
     if document:
         write_document("realtime", text)
+        with open("docs/performance.svg", "w", encoding="utf-8") as file:
+            file.write(picture(result))
 
 
 if __name__ == "__main__":
