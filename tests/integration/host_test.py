@@ -64,12 +64,22 @@ class Host(unittest.TestCase):
     def test_a_mark_that_was_taken_away_is_noticed_and_set_again(self):
         self.world.write("canary", b"any small file")
         self.assertNotIn("protection_unproved", self.issues())
-        group = group_of(self.world.processes["gate"].pid)
-        taken = LIBC.fanotify_mark(group, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, ctypes.c_uint64(0), -100, None)
-        os.close(group)
-        self.assertEqual(taken, 0, os.strerror(ctypes.get_errno()))
-        start = time.monotonic()
-        wait_for(lambda: "protection_unproved" in self.issues(), "the issue", 60)
+
+        def unmark():
+            group = group_of(self.world.processes["gate"].pid)
+            taken = LIBC.fanotify_mark(group, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, ctypes.c_uint64(0), -100, None)
+            os.close(group)
+            self.assertEqual(taken, 0, os.strerror(ctypes.get_errno()))
+
+        # Somebody else's mount on this machine has all of them entered anew: then nothing is missing before it was noticed.
+        for _ in range(5):
+            unmark()
+            start = time.monotonic()
+            self.world.write("mended", eicar())
+            noticed = wait_for(lambda: "issue" if "protection_unproved" in self.issues() else
+                               "mended" if self.world.open_errno(self.world.path("mended")) else None, "the issue", 60)
+            if noticed == "issue":
+                break
         self.assertFalse(self.world.health()["real_time_protection_active"])
         self.assertLess(time.monotonic() - start, 60)
         wait_for(lambda: "protection_unproved" not in self.issues(), "its end")
