@@ -86,6 +86,11 @@ with_bundle_host() {
 
 in_host() { lab_run "$HOST" "$@"; }
 
+# check_traces WHAT BEFORE AFTER: nothing of Picket's came or went between the two picket_traces
+check_traces() {
+  if [ "$2" = "$3" ]; then echo "ok    $1"; else assert_failed "$1" "$(diff <(echo "$2") <(echo "$3") | head -n 20)"; fi
+}
+
 # picket_traces HOST: what bears Picket's name there, but for what systemd, dpkg and the journal keep of it. The host's
 # machine lends it what it has itself, so compare with what was there before.
 picket_traces() {

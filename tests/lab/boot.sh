@@ -21,13 +21,17 @@ hide() {
   python3 -c 'import os, sys; os.setxattr(sys.argv[1], "trusted.overlay.opaque", b"y")' "$path"
 }
 
-# Where the checkout is, all of its top folder goes, unless that is a folder every host has.
-checkout_folder() {
-  local top=/${checkout#/}
-  top=/$(cut -d/ -f2 <<<"$top")
-  case $top in
-    /usr | /etc | /var | /bin | /sbin | /lib* | /boot) echo "$checkout" ;;
-    *) echo "$top" ;;
+# What is not the distribution's: the machine's top folders that not every host has or that people fill, and the checkout.
+own_folders() {
+  local top
+  for top in /*/; do
+    case $top in
+      /bin/ | /boot/ | /dev/ | /etc/ | /lib*/ | /proc/ | /run/ | /sbin/ | /sys/ | /usr/ | /var/) ;;
+      *) echo "${top%/}" ;;
+    esac
+  done
+  case $checkout in
+    /boot/* | /etc/* | /lib*/* | /usr/* | /var/*) echo "$checkout" ;;
   esac
 }
 
@@ -41,8 +45,8 @@ name_host() {
 
 fill_upper() {
   local directory
-  for directory in /home /root /tmp /mnt /media /srv /opt /var/tmp /var/cache /var/log /var/lib/docker /var/lib/containerd \
-    /etc/systemd/system /etc/rc{0,1,2,3,4,5,6,S}.d "$(checkout_folder)"; do
+  for directory in $(own_folders) /var/tmp /var/cache /var/log /var/lib/docker /var/lib/containerd \
+    /etc/systemd/system /etc/rc{0,1,2,3,4,5,6,S}.d; do
     hide "$directory"
   done
   mkdir -p "$fs/upper/etc/systemd/system-generators" "$fs/upper/var/cache/apt/archives/partial" "$fs/upper/usr/sbin"
