@@ -37,8 +37,7 @@ struct BundleMaterial {
     std::string definitions;           ///< name of the generation; "" = none in it
     std::string definitions_directory; ///< relative
     WallTime built{};
-    std::string expires; ///< RFC 3339
-    bool expired = false;
+    WallTime expires{};
     std::string package_sha256; ///< of the package's file, as the manifest says
 };
 
@@ -89,6 +88,7 @@ struct CheckRequest {
     struct Input {
         std::string observed; ///< what was found good
         std::optional<Failure> failure;
+        std::string advice = {}; ///< what to do soon: it is good, with a warning
     };
     std::optional<Input> bundle;
     std::optional<Input> onboarding;
