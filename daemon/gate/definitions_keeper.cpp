@@ -91,7 +91,7 @@ void DefinitionsKeeper::run() {
         try {
             if (waiting)
                 waiting->reply(carry_out(waiting->order));
-            else if (!stopping() && is_due())
+            if (!stopping() && is_due()) // also where somebody asks for the status all the time
                 (void)update();
         } catch (const std::exception& error) { // e.g. out of memory: again another time
             log(LogLevel::error, fmt::format("definitions: {}", error.what()));

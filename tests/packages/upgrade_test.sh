@@ -118,7 +118,7 @@ check_equal "and runs" "$(running)" 0.13.0
 check_code 0 "it protects" in_host picket selftest
 check_code 1 "health is red" in_host picket health
 check_contains "and says why" "$OUTPUT" build_expired
-check_contains "an event was written" "$(in_host picket event list --type build.expired)" "protection goes on"
+check_contains "an event was written" "$(in_host picket event list --type build.expired --output json)" "protection goes on"
 check_code 0 "rollback goes to 0.1.0 again" in_host picket-installer rollback
 check_code 1 "which is not past its end" in_host sh -c 'picket health | grep build_expired'
 
