@@ -63,6 +63,7 @@ const std::vector<std::string_view> kHealthFields = {"healthy",
                                                      "app_version",
                                                      "build_date",
                                                      "product_expiration",
+                                                     "product_expiration_days",
                                                      "onboarded",
                                                      "org_id",
                                                      "org_name",
@@ -830,7 +831,7 @@ std::vector<Row> other_rows() {
          .kind = "version",
          .method = "version",
          .fields = {"client_version", "daemon_running", "app_version", "build_date", "product_expiration",
-                    "engine_version"},
+                    "product_expiration_days", "engine_version"},
          .run = run_version},
     };
 }

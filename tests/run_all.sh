@@ -119,7 +119,7 @@ as_ordinary_user() { ([ "$(id -u)" = 0 ] || skip "the unit tests above already r
 
 slow=tests/integration/installer_test.sh
 # With --portable only: minutes of waiting, and what the soak finds depends on what the dice throw.
-long=(tests/integration/soak_test.sh tests/integration/warm_up_test.sh)
+long=(tests/integration/soak_test.sh tests/integration/warm_up_test.sh tests/integration/definitions_schedule_test.sh)
 part "build, with sanitizers" ./dev build dev && has_sanitizers=yes
 part "release build, package, bundle" ./dev package --distribution && has_package=yes
 # Beside the unit tests, which look at no clock; hosts that are booted want the machine to themselves.

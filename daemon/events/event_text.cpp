@@ -19,7 +19,8 @@ constexpr std::array kWarnings = {EventType::threat_blocked,           EventType
                                   EventType::filesystem_unmarked,      EventType::engine_lost,
                                   EventType::engine_worker_killed,     EventType::profile_refused,
                                   EventType::protection_weakened,      EventType::gate_killed,
-                                  EventType::definitions_refused,      EventType::definitions_update_failed};
+                                  EventType::definitions_refused,      EventType::definitions_update_failed,
+                                  EventType::build_expires_soon,       EventType::build_expired};
 
 std::string where_text(const Event& event) {
     if (event.threat_name.empty())

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <picket/base/build_info.h>
 #include <picket/base/text.h>
+#include <picket/base/time_text.h>
 #include <picket/host/fanotify_users.h>
 #include <picket/profile/watcher.h>
 #include <picket/sandbox/privileges.h>
@@ -23,12 +24,14 @@
 
 #include "../common/capabilities.h"
 #include "approved_files.h"
+#include "build_expiry.h"
 #include "definitions_keeper.h"
 #include "engine_probe.h"
 #include "event_log.h"
 #include "host_identity.h"
 #include "log.h"
 #include "metrics.h"
+#include "mirror_state.h"
 #include "scan_scheduler.h"
 #include "verbs.h"
 #include "verdict_keeper.h"
@@ -41,6 +44,7 @@ constexpr std::chrono::seconds kMetricsEvery{15};
 constexpr std::chrono::hours kRetentionEvery{1};
 constexpr const char* kGatesKilled = "guard.gates_killed"; ///< a named value of state.db
 constexpr std::chrono::minutes kConflictsEvery{5};
+constexpr std::chrono::minutes kExpiryEvery{1};
 constexpr int kBacklog = 512; ///< a burst of clients waits here instead of being turned away
 constexpr rlim_t kDescriptors = 65'536;
 
@@ -59,10 +63,12 @@ struct App::Parts {
     std::unique_ptr<store::Store> store;
     std::string store_path;
     std::unique_ptr<EventLog> events;
+    std::unique_ptr<BuildExpiry> expiry;
     GateFacts facts;
     Conflicts conflicts;
     MonotonicTime looked_for_conflicts{};
     MonotonicTime next_metrics{};
+    MonotonicTime next_expiry{};
     std::string metrics_failure;
     std::optional<std::uint64_t> gates_killed; ///< as the guard counted when it was looked at last
     MonotonicTime next_retention{};
@@ -192,6 +198,8 @@ Result<void> App::open_store() {
     parts_->facts.store_recovered = parts_->store->recovered_from_corruption();
     parts_->events = std::make_unique<EventLog>(EventLog::Ports{
         *parts_->store, parts_->clock, read_host_identity(*parts_->root).machine_id, parts_->root->label()});
+    parts_->expiry =
+        std::make_unique<BuildExpiry>(*parts_->store, parts_->clock, build::built_at(), build::expiration());
     return {};
 }
 
@@ -289,8 +297,8 @@ Result<void> App::start_aftermath() {
                                                                p.selftests, *p.brake, *p.remediation, p.clock});
     p.vault = std::make_unique<VaultKeeper>(VaultKeeper::Ports{*p.policy, *p.remedy, *p.store, *p.aftermath, p.clock});
     p.definitions_keeper = std::make_unique<DefinitionsKeeper>(
-        DefinitionsKeeper::Ports{*p.gate, *p.aftermath, *p.root, socket_path(paths::kDefinitionsSocket), p.clock,
-                                 [this] { approve_own_files(); }});
+        DefinitionsKeeper::Ports{*p.gate, *p.aftermath, *p.policy, *p.root, socket_path(paths::kDefinitionsSocket),
+                                 p.clock, [this] { approve_own_files(); }});
     p.verdicts = std::make_unique<VerdictKeeper>(VerdictKeeper::Ports{*p.gate, *p.store, *p.policy, *p.root, p.clock});
     p.verdicts->start();
     p.events->on_event([&p](const Event& event) {
@@ -317,6 +325,7 @@ Result<void> App::start_aftermath() {
                                    .packages = *p.packages,
                                    .outcomes = p.outcomes,
                                    .probe = *p.probe,
+                                   .expiry = *p.expiry,
                                    .root = *p.root,
                                    .clock = p.clock});
     p.verbs = std::make_unique<Verbs>(Verbs::Ports{*p.health, *p.gate, *p.store, *p.policy, *p.aftermath, *p.allowances,
@@ -400,6 +409,7 @@ void App::every_second() {
     connect_guard();
     look_at_guard();
     look_at_brake();
+    look_at_expiry();
     look_for_conflicts();
     look_at_definitions();
     if (p.mounts)
@@ -487,6 +497,27 @@ void App::look_at_brake() {
     parts_->aftermath->record(event);
 }
 
+void App::look_at_expiry() {
+    Parts& p = *parts_;
+    const MonotonicTime now = p.clock.monotonic();
+    if (now < p.next_expiry)
+        return;
+    p.next_expiry = now + kExpiryEvery;
+    const auto mark = p.expiry->on_tick(parse_time(read_mirror_state(*p.root).issued));
+    if (!mark)
+        return;
+    const BuildExpiry::State state = p.expiry->state();
+    Event event;
+    event.type = *mark > 0 ? EventType::build_expires_soon : EventType::build_expired;
+    event.reason = *mark > 0 ? "build_expires_soon" : "build_expired";
+    event.count = state.days_left;
+    event.message =
+        *mark > 0 ? fmt::format("picketd {} is meant to be used until {}", build::version(), to_rfc3339(state.end))
+                  : fmt::format("picketd {} was meant to be used until {}; protection goes on", build::version(),
+                                to_rfc3339(state.end));
+    p.aftermath->record(std::move(event));
+}
+
 /// Looks at every process's descriptors, so not often.
 void App::look_for_conflicts() {
     const MonotonicTime now = parts_->clock.monotonic();
@@ -550,6 +581,8 @@ void App::tear_down() {
         p.verdicts->save();
     if (p.vault)
         p.vault->stop();
+    if (p.expiry)
+        p.expiry->save();
     if (p.aftermath) {
         Event event;
         event.type = EventType::daemon_stopped;

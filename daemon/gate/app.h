@@ -57,6 +57,7 @@ class App {
     void look_at_guard();
     void publish_metrics();
     void look_at_brake();
+    void look_at_expiry();
     void look_for_conflicts();
     std::string socket_path(const char* fixed) const;
 

@@ -91,7 +91,7 @@ void DefinitionsKeeper::run() {
         try {
             if (waiting)
                 waiting->reply(carry_out(waiting->order));
-            else if (!stopping() && is_due())
+            if (!stopping() && is_due()) // also where somebody asks for the status all the time
                 (void)update();
         } catch (const std::exception& error) { // e.g. out of memory: again another time
             log(LogLevel::error, fmt::format("definitions: {}", error.what()));
@@ -105,7 +105,8 @@ bool DefinitionsKeeper::is_due() {
     const std::int64_t now = seconds_of(ports_.clock.wall());
     if (retry_at_ != 0 && now >= retry_at_)
         return true;
-    return now >= next_look(read_mirror_state(ports_.root), started_, now, spread_);
+    return now >= next_look(read_mirror_state(ports_.root), started_, now, spread_,
+                            ports_.policy.policy()->definitions_interval);
 }
 
 RpcResult DefinitionsKeeper::carry_out(Order order) {

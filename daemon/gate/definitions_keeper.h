@@ -19,6 +19,7 @@ class DefinitionsKeeper {
     struct Ports {
         GateLoop& gate;
         Aftermath& aftermath;
+        const PolicyKeeper& policy;
         const sys::Root& root;
         std::string socket; ///< of picket-definitions
         const Clock& clock;

@@ -48,7 +48,6 @@ void add_identity(Json& json, const HealthSources& sources, Issues& issues) {
     const HostIdentity identity = read_host_identity(sources.root);
     json["app_version"] = build::version();
     json["build_date"] = to_rfc3339(build::built_at());
-    json["product_expiration"] = to_rfc3339(build::expiration());
     json["onboarded"] = identity.onboarded;
     json["org_id"] = identity.org_id;
     json["org_name"] = identity.org_name;
@@ -57,10 +56,27 @@ void add_identity(Json& json, const HealthSources& sources, Issues& issues) {
     json["tags"] = identity.tags;
     if (!identity.onboarded)
         issues.add("not_onboarded", "this host belongs to no organisation", "picket-installer onboard FILE");
-    if (sources.clock.wall() < build::built_at() - std::chrono::hours(24))
-        issues.add("clock", "the clock stands before the day this build was made", "set the clock");
-    if (sources.clock.wall() > build::expiration())
-        issues.add("build_expired", "this build is past its date; protection goes on", "install a newer bundle");
+}
+
+void add_expiry(Json& json, const BuildExpiry::State& expiry, const profile::Policy& policy, Issues& issues,
+                Issues& warnings) {
+    constexpr const char* kFix = "picket-installer upgrade with a newer bundle";
+    const std::string end = to_rfc3339(expiry.end);
+    json["product_expiration"] = end;
+    json["product_expiration_days"] = expiry.days_left;
+    if (expiry.clock_back)
+        issues.add("clock", fmt::format("the clock stands before {}, which has passed", to_rfc3339(expiry.proved)),
+                   "set the clock");
+    if (expiry.expired())
+        (policy.expired_is_unhealthy ? issues : warnings)
+            .add("build_expired",
+                 fmt::format("this build was meant to be used until {}; protection goes on with the last definitions",
+                             end),
+                 kFix);
+    else if (expiry.days_left <= policy.expiration_warning_days)
+        warnings.add("build_expires_soon",
+                     fmt::format("this build is meant to be used until {}: days left: {}", end, expiry.days_left),
+                     kFix);
 }
 
 /// Less than what the vault leaves free on purpose.
@@ -196,20 +212,17 @@ void add_quarantine(Json& statistics, const HealthSources& sources, Issues& issu
                    "see docs/operations.md, then picket threat quarantine resume");
 }
 
-/// What needs somebody in some days, and is no reason to call the host unhealthy today: an upgrade must not stop at it.
-Json warnings(const profile::EffectiveProfile& profile, WallTime now) {
+void add_ending_exclusions(const profile::EffectiveProfile& profile, WallTime now, Issues& warnings) {
     constexpr std::chrono::hours kAhead{24 * 7};
     constexpr std::size_t kMost = 50;
-    Issues found;
     std::size_t count = 0;
     for (const profile::ListedExclusion& exclusion : profile::list_exclusions(profile)) {
         if (exclusion.expired || !exclusion.expires || *exclusion.expires > now + kAhead || ++count > kMost)
             continue;
-        found.add("exclusion_expires_soon",
-                  fmt::format("{} ends at {}", describe(exclusion), to_rfc3339(*exclusion.expires)),
-                  "nothing, where it is no longer needed; else add it again with a later --expires");
+        warnings.add("exclusion_expires_soon",
+                     fmt::format("{} ends at {}", describe(exclusion), to_rfc3339(*exclusion.expires)),
+                     "nothing, where it is no longer needed; else add it again with a later --expires");
     }
-    return found.take();
 }
 
 } // namespace
@@ -239,10 +252,12 @@ Json statistics_json(const gate::GateStatistics& statistics) {
 Json health(const HealthSources& sources) {
     Json json = Json::object();
     Issues issues;
+    Issues warnings; // for somebody in some days, no reason to call the host unhealthy: an upgrade must not stop at it
     const GateSnapshot gate = sources.gate.snapshot();
     const profile::EffectiveProfile profile = sources.policy.profile();
     const bool wanted = profile.policy->real_time_active();
     add_identity(json, sources, issues);
+    add_expiry(json, sources.expiry.state(), *profile.policy, issues, warnings);
     add_policy(json, profile, issues);
     add_engine(json, sources, gate, issues);
     add_mirror(json, sources, issues);
@@ -294,7 +309,8 @@ Json health(const HealthSources& sources) {
         lost > 0)
         issues.add("records_lost", fmt::format("{} records could not be stored", lost),
                    "look at the disk of /var/lib/picket");
-    json["health_warnings"] = warnings(profile, sources.clock.wall());
+    add_ending_exclusions(profile, sources.clock.wall(), warnings);
+    json["health_warnings"] = warnings.take();
     json["healthy"] = issues.empty();
     json["health_issues"] = issues.take();
     return json;

@@ -2,6 +2,7 @@
 #include <picket/data/json.h>
 
 #include "aftermath.h"
+#include "build_expiry.h"
 #include "engine_probe.h"
 #include "gate_loop.h"
 #include "mount_table.h"
@@ -48,6 +49,7 @@ struct HealthSources {
     const PackageGuard& packages;
     const OutcomeQueue& outcomes;
     const EngineProbe& probe;
+    const BuildExpiry& expiry;
     const sys::Root& root;
     const Clock& clock;
 };

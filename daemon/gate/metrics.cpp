@@ -68,6 +68,8 @@ void add_health(Text& text, const Json& health) {
              number(health, "definitions_signatures"));
     text.one("picket_definitions_age_seconds", "gauge", "Age of the definitions in force.",
              60 * number(health, "definitions_updated_minutes_ago"));
+    text.one("picket_build_days_left", "gauge", "Days until this build is past its date; 0 from then on.",
+             number(health, "product_expiration_days"));
     text.one("picket_held_opens", "gauge", "Opens that wait for an answer now.", number(health, "held_opens"));
     text.one("picket_cached_verdicts", "gauge", "Verdicts in the cache.", number(health, "cached_verdicts"));
 }

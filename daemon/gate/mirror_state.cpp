@@ -9,9 +9,9 @@
 namespace picket::daemon {
 namespace {
 
-constexpr std::int64_t kEvery = 4 * 3'600;
 constexpr std::int64_t kAfterStart = 30; ///< the network may come up after us
 constexpr std::int64_t kFirstSpread = 120;
+constexpr std::int64_t kLongestWait = 48 * 3'600;    ///< no interval and no back-off is as long: the clock was set back
 constexpr std::int64_t kUnreachableFor = 24 * 3'600; ///< before health says so
 constexpr std::uint64_t kUnreachableTimes = 3;       ///< where the mirror never answered
 
@@ -34,20 +34,23 @@ MirrorState read_mirror_state(const sys::Root& root) {
     state.failure_reason = data::string_or(attempts, "reason", "");
     state.failure_message = data::string_or(attempts, "message", "");
     state.expires = data::string_or(data::member(*json, "accepted"), "expires", "");
+    state.issued = data::string_or(data::member(*json, "accepted"), "issued", "");
     const data::Json& refused = data::member(*json, "refused");
     state.refused_reason = data::string_or(refused, "reason", "");
     state.refused_message = data::string_or(refused, "message", "");
     return state;
 }
 
-std::int64_t next_look(const MirrorState& state, std::int64_t started, std::int64_t now, double spread) {
+std::int64_t next_look(const MirrorState& state, std::int64_t started, std::int64_t now, double spread,
+                       std::chrono::seconds interval) {
     const std::int64_t first = started + kAfterStart + static_cast<std::int64_t>(spread * kFirstSpread);
     std::int64_t due = first;
     if (state.failures > 0)
         due = state.not_before;
     else if (state.last_success > 0)
-        due = state.last_success + kEvery * 9 / 10 + static_cast<std::int64_t>(spread * kEvery / 5);
-    if (due > now + 2 * kEvery * 6) // two days: the clock was set back
+        due = state.last_success + interval.count() * 9 / 10 +
+              static_cast<std::int64_t>(spread * static_cast<double>(interval.count()) / 5);
+    if (due > now + kLongestWait)
         due = now;
     return std::max(due, first);
 }

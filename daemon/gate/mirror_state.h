@@ -16,14 +16,16 @@ struct MirrorState {
     std::string failure_reason;
     std::string failure_message;
     std::string expires; ///< of what came into force from the mirror last; "" = nothing did
+    std::string issued;  ///< likewise
     std::string refused_reason;
     std::string refused_message;
 };
 MirrorState read_mirror_state(const sys::Root& root);
 
-/// When to look at the mirror again, in seconds since 1970. `spread` is 0 to 1 and this host's own, so that a fleet
-/// does not come all at once.
-std::int64_t next_look(const MirrorState& state, std::int64_t started, std::int64_t now, double spread);
+/// When to look at the mirror again, in seconds since 1970: an `interval` (a day at most) after the last look, a tenth
+/// of it earlier or later. `spread` is 0 to 1 and this host's own, so that a fleet does not come all at once.
+std::int64_t next_look(const MirrorState& state, std::int64_t started, std::int64_t now, double spread,
+                       std::chrono::seconds interval);
 
 /// The reason and the words for health; nothing where all is well, or where it is too early to say.
 struct MirrorIssue {

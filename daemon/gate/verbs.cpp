@@ -114,9 +114,11 @@ RpcResult Verbs::hello(RpcRequest& request) {
 }
 
 RpcResult Verbs::version(RpcRequest&) {
+    const BuildExpiry::State expiry = ports_.health.expiry.state();
     return {Json{{"app_version", build::version()},
                  {"build_date", to_rfc3339(build::built_at())},
-                 {"product_expiration", to_rfc3339(build::expiration())},
+                 {"product_expiration", to_rfc3339(expiry.end)},
+                 {"product_expiration_days", expiry.days_left},
                  {"engine_version", ports_.gate.snapshot().engine.engine_version}},
             {}};
 }

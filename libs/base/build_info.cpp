@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "build_date.h"
+
 namespace picket::build {
 namespace {
 
@@ -37,7 +39,11 @@ WallTime built_at() {
     return WallTime(std::chrono::seconds(kSeconds));
 }
 WallTime expiration() {
-    return built_at() + std::chrono::hours(24 * 274);
+    using namespace std::chrono;
+    const auto day = floor<days>(built_at());
+    const year_month_day same_day = year_month_day(day) + months(9);
+    const sys_days end = same_day.ok() ? same_day : same_day.year() / same_day.month() / last;
+    return end + (built_at() - day);
 }
 
 } // namespace picket::build

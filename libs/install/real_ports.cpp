@@ -118,6 +118,10 @@ class RealHost final : public HostPort {
             return;
         host::CheckResult result{.id = id};
         result.observed = escape_for_display(input->observed);
+        if (!input->advice.empty()) {
+            result.status = host::CheckStatus::warn;
+            result.fix = input->advice;
+        }
         if (input->failure) {
             result.status = host::CheckStatus::fail;
             result.observed = escape_for_display(input->failure->message);

@@ -56,7 +56,7 @@ class RealTrust final : public TrustPort {
         const auto context = [&path](const Error& error) { return error.with_context(escape_for_display(path)); };
         trust::BundleOptions options;
         options.now = clock_.wall();
-        options.accept_expired = true; // bundle.expiry says it, and may be waived
+        options.accept_expired = true; // bundle.expiry says it; what is past its date protects, too
         for (const std::string& key : release_keys_)
             options.trusted_keys.push_back(PICKET_TRY(crypto::PublicKey::parse(key)));
         const UniqueFd fd = PICKET_TRY(open_input(path));
@@ -102,8 +102,7 @@ class RealTrust final : public TrustPort {
         BundleMaterial material;
         material.version = opened.manifest.version;
         material.built = opened.manifest.build_date;
-        material.expires = to_rfc3339(opened.manifest.expires);
-        material.expired = opened.expired;
+        material.expires = opened.manifest.expires;
         std::string definitions;
         for (const trust::BundleFile& file : opened.manifest.files) {
             if (file.name.starts_with("picket") && file.name.ends_with(package_suffix_)) {

@@ -1,6 +1,7 @@
 #include <cerrno>
 
 #include <fmt/format.h>
+#include <picket/base/build_info.h>
 #include <picket/base/text.h>
 #include <picket/install/files.h>
 #include <picket/install/known_files.h>
@@ -16,6 +17,14 @@ namespace {
 std::optional<Failure> no_room_for(const std::optional<CheckRequest::Input>& input) {
     auto failure = failure_of(input);
     return failure && failure->exit == InstallerExit::requirement_not_met ? failure : std::nullopt;
+}
+
+CheckRequest::Input expiry_of(const std::string& what, WallTime end, WallTime now) {
+    CheckRequest::Input input{fmt::format("{} {} {}", what, now < end ? "expires" : "expired", to_rfc3339(end)), {}};
+    if (now + build::kExpirationWarning >= end)
+        input.advice =
+            now < end ? "fetch a newer bundle before that day" : "fetch a newer bundle; until then this one protects";
+    return input;
 }
 
 } // namespace
@@ -69,10 +78,13 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
         return;
     }
     checks.bundle->observed = "signed by a release key, version " + material->version;
-    checks.bundle_expiry = CheckRequest::Input{"expires " + material->expires, std::nullopt};
-    if (material->expired)
-        checks.bundle_expiry->failure =
-            Failure{InstallerExit::bundle_refused, "the bundle expired " + material->expires, "Fetch a newer bundle."};
+    const WallTime now = ports_.clock.wall();
+    checks.bundle_expiry = expiry_of("version " + material->version, material->expires, now);
+    // Whoever serves old bundles keeps a fleet on old versions. The one that is here already stays and protects.
+    if (now >= material->expires && state_.package.version != material->version)
+        checks.bundle_expiry->failure = Failure{
+            InstallerExit::bundle_refused, "the bundle expired " + to_rfc3339(material->expires),
+            "Fetch a newer bundle. Where there is none, --accept bundle.expiry: an old version protects too."};
     wishes.bundle = std::move(*material);
 }
 
@@ -142,6 +154,9 @@ Session::Refusal Session::check(const Request& request, Report& report) {
     CheckRequest checks;
     if (auto failure = open_inputs(request, wishes, checks))
         return failure;
+    // No bundle is opened here: this program is a part of one, and of the same day.
+    checks.bundle_expiry =
+        expiry_of(fmt::format("this program, version {},", build::version()), build::expiration(), ports_.clock.wall());
     CheckAnswer answer = ports_.host.check(checks);
     report.checks = std::move(answer.checks);
     return answer.failure;

@@ -13,7 +13,7 @@ constexpr Names<Verdict, 6> kVerdicts{{{Verdict::clean, "clean"},
                                        {Verdict::unreadable, "unreadable"},
                                        {Verdict::engine_error, "engine_error"}}};
 
-constexpr Names<EventType, 32> kEventTypes{{{EventType::threat_blocked, "threat.blocked"},
+constexpr Names<EventType, 34> kEventTypes{{{EventType::threat_blocked, "threat.blocked"},
                                             {EventType::threat_detected, "threat.detected"},
                                             {EventType::threat_quarantined, "threat.quarantined"},
                                             {EventType::quarantine_failed, "quarantine.failed"},
@@ -39,6 +39,8 @@ constexpr Names<EventType, 32> kEventTypes{{{EventType::threat_blocked, "threat.
                                             {EventType::profile_refused, "profile.refused"},
                                             {EventType::protection_weakened, "protection.weakened"},
                                             {EventType::exclusion_expired, "exclusion.expired"},
+                                            {EventType::build_expires_soon, "build.expires_soon"},
+                                            {EventType::build_expired, "build.expired"},
                                             {EventType::scan_started, "scan.started"},
                                             {EventType::scan_finished, "scan.finished"},
                                             {EventType::self_test, "selftest"},

@@ -67,7 +67,7 @@ const std::vector<MdeKey>& mde_keys() {
         {"cloudService.proxy", "", T::dropped,
          "the proxy comes with the onboarding package: picket-onboarding --proxy"},
         {"cloudService.automaticDefinitionUpdateEnabled", "", T::dropped, kDefinitions},
-        {"cloudService.definitionUpdatesInterval", "", T::dropped, kDefinitions},
+        {"cloudService.definitionUpdatesInterval", "/definitions/updateIntervalSeconds", T::plain, ""},
         {"cloudService.*", "", T::dropped, kNoCloud},
         {"features.offlineDefinitionUpdateVerifySig", "", T::dropped, kDefinitions},
         {"features.remediateInfectedFile", "", T::dropped,

@@ -167,6 +167,10 @@ std::vector<Weakening> find_weakenings(const Policy& before, const Policy& after
         findings.add("old_verdicts", "/realTimeProtection/oldVerdictMinutes",
                      fmt::format("oldVerdictMinutes raised from {} to {}", before.old_verdict_time.count(),
                                  after.old_verdict_time.count()));
+    if (after.definitions_interval > before.definitions_interval)
+        findings.add("definitions_interval", "/definitions/updateIntervalSeconds",
+                     fmt::format("definitions are looked for every {} s, and were every {} s",
+                                 after.definitions_interval.count(), before.definitions_interval.count()));
     findings.number("scan_limit", "/engine/scanTimeLimitSeconds", "scan time limit (ms)",
                     before.scan_time_limit.count(), after.scan_time_limit.count());
     compare_threat_type("potentially_unwanted_application", "action on potentially unwanted applications",

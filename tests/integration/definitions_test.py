@@ -538,6 +538,27 @@ class EndToEnd(unittest.TestCase):
         self.assertNotIn("definitions_mirror_untrusted", self.world.issues())
         self.comes_to_be_denied(True, "eicar", eicar())
 
+    @unittest.skipUnless(os.environ.get("PICKET_LONG"), "takes three minutes: definitions_schedule_test.sh")
+    def test_the_interval_of_the_profile_counts_at_once(self):
+        began = time.monotonic()
+        self.publish()
+        before = self.update()["generation"]
+        memory = os.path.join(self.world.root, "var/lib/picket/definitions/mirror.json")
+        with open(memory, encoding="utf-8") as file:
+            document = json.load(file)
+        document["attempts"]["last_success"] -= 3000
+        with open(memory, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+        self.publish("more.ndb", self.signature("More.Threat", b"one more threat for this test"))
+
+        def in_force():
+            return self.world.picket("definitions", "status")[1]["generation"]
+
+        time.sleep(max(0, began + 180 - time.monotonic()))  # a daemon's first look is at most 150 s after its start
+        self.assertEqual(in_force(), before)  # four hours are not over
+        self.world.write_profile({"definitions": {"updateIntervalSeconds": 900}})
+        wait_for(lambda: in_force() != before, "the look by itself", 60)
+
 
 if __name__ == "__main__":
     if not os.path.exists(os.path.join(PROGRAMS, "picket-link")):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # upgrade and rollback in a throw-away host: eleven versions on under load, a version that is bad, one that is killed on
-# the way, the way back, and none.
+# the way, one that is past its end, the way back, and none.
 set -u
 cd "$(dirname "$0")/../lab" || exit 1
 # shellcheck source=tests/lab/lab.sh
@@ -16,11 +16,13 @@ trap 'rm -rf -- "${scratch:?}"' EXIT
 # make VERSION NAME…: its bundle, as picket-VERSION-ARCH.tar.gz in $scratch/VERSION
 make() { "$here/other_version.sh" "$1" "$scratch/$1" "${@:2}" || exit 1; }
 make 0.1.0 && make 0.11.0 && make 0.12.0 picket-engine=/bin/false
+year_ago=$(($(date +%s) / 86400 * 86400 - 365 * 86400)) # a version that is past its end
+PICKET_BUILT_AT=$year_ago SOURCE_DATE_EPOCH=$year_ago make 0.13.0
 PICKET_DIST=$scratch/0.1.0
 first=$scratch
 with_bundle_host upgrade
 trap 'lab_down "$HOST"; rm -rf -- "${scratch:?}" "${first:?}"' EXIT
-for version in 0.11.0 0.12.0; do
+for version in 0.11.0 0.12.0 0.13.0; do
   in_host mkdir -p /root/$version
   lab_push "$HOST" "$first/$version/picket-installer" /root/$version/picket-installer
   lab_push "$HOST" "$first/$version/picket-$version-$(uname -m).tar.gz" "/root/$version/picket-$version-$(uname -m).tar.gz"
@@ -109,6 +111,17 @@ for step in package.upgrade selftest.run; do
   check_code 0 "that protects" in_host picket selftest
 done
 check_equal "dpkg has nothing to complain about" "$(in_host dpkg --audit)" ""
+
+check_code 28 "a version past its end is refused" in_host /root/0.13.0/picket-installer upgrade
+check_contains "with its day" "$OUTPUT" "the bundle expired "
+check_code 0 "and goes in where that is accepted" in_host /root/0.13.0/picket-installer upgrade --accept bundle.expiry
+check_equal "and runs" "$(running)" 0.13.0
+check_code 0 "it protects" in_host picket selftest
+check_code 1 "health is red" in_host picket health
+check_contains "and says why" "$OUTPUT" build_expired
+check_contains "an event was written" "$(in_host picket event list --type build.expired --output json)" "protection goes on"
+check_code 0 "rollback goes to 0.1.0 again" in_host picket-installer rollback
+check_code 1 "which is not past its end" in_host sh -c 'picket health | grep build_expired'
 
 in_host rm -r /var/lib/picket/install/packages
 check_code 0 "without the package of 0.1.0 the plan" in_host /root/0.11.0/picket-installer upgrade --dry-run

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 packaging/portable/build.sh --needed || skip "what the portable build is linked with is not here: ./dev build portable"
 [ -x build/portable/bin/picketd ] || skip "there is no portable build to compare with: ./dev package"
 PICKET_PORTABLE=$(packaging/portable/build.sh)
-export PICKET_PORTABLE CCACHE_DISABLE=1
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)} # the copy has no .git
+export PICKET_PORTABLE CCACHE_DISABLE=1 SOURCE_DATE_EPOCH
 
 copy=$(mktemp -d "${TMPDIR:-/tmp}/picket-again-XXXXXX")
 trap 'rm -rf -- "${copy:?}"' EXIT

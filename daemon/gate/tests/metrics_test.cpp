@@ -27,6 +27,7 @@ data::Json unhealthy() {
             {"health_issues", {{{"name", "no_engine"}}, {{"name", "no_engine"}}, {{"name", "od\"d\nname"}}}},
             {"real_time_protection_active", true},
             {"engine_workers", 3},
+            {"product_expiration_days", 20},
             {"definitions_updated_minutes_ago", 2}};
 }
 
@@ -49,6 +50,7 @@ TEST_CASE("metrics are what Prometheus reads: each name announced once, each sam
     CHECK(contains(text, "picket_health_issue{name=\"od\\\"d\\\\x0aname\"} 1\n"));
     CHECK(contains(text, "picket_answers_total{decision=\"deny\"} 7\n"));
     CHECK(contains(text, "picket_unscanned_total{reason=\"deadline\"} 5\n"));
+    CHECK(contains(text, "picket_build_days_left 20\n"));
     CHECK(contains(text, "picket_definitions_age_seconds 120\n"));
     CHECK(contains(text, "picket_metrics_timestamp_seconds 1000\n"));
     std::vector<std::string> announced;

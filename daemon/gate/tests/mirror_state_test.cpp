@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000;
 constexpr std::int64_t kHour = 3'600;
+constexpr std::chrono::hours kInterval{4};
 const WallTime kWall{std::chrono::seconds(kNow)};
 
 MirrorState asked(std::int64_t ago) {
@@ -21,23 +22,32 @@ MirrorState asked(std::int64_t ago) {
 } // namespace
 
 TEST_CASE("a fleet that started together does not look together, and looks again about every four hours") {
-    CHECK(next_look({}, kNow, kNow, 0.0) == kNow + 30);
-    CHECK(next_look({}, kNow, kNow, 1.0) == kNow + 150);
+    CHECK(next_look({}, kNow, kNow, 0.0, kInterval) == kNow + 30);
+    CHECK(next_look({}, kNow, kNow, 1.0, kInterval) == kNow + 150);
     const std::int64_t started = kNow - 24 * kHour;
-    CHECK(next_look(asked(kHour), started, kNow, 0.0) == kNow + kHour * 26 / 10);
-    CHECK(next_look(asked(kHour), started, kNow, 1.0) == kNow + kHour * 34 / 10);
-    CHECK(next_look(asked(10 * kHour), started, kNow, 0.5) < kNow);
+    CHECK(next_look(asked(kHour), started, kNow, 0.0, kInterval) == kNow + kHour * 26 / 10);
+    CHECK(next_look(asked(kHour), started, kNow, 1.0, kInterval) == kNow + kHour * 34 / 10);
+    CHECK(next_look(asked(10 * kHour), started, kNow, 0.5, kInterval) < kNow);
 }
 
 TEST_CASE("after a failure the back-off counts, after a clock that ran ahead it does not") {
     MirrorState state = asked(kHour);
     state.failures = 3;
     state.not_before = kNow + 777;
-    CHECK(next_look(state, kNow - kHour, kNow, 0.5) == kNow + 777);
+    CHECK(next_look(state, kNow - kHour, kNow, 0.5, kInterval) == kNow + 777);
     state.not_before = kNow + 365 * 24 * kHour;
-    CHECK(next_look(state, kNow - kHour, kNow, 0.5) <= kNow);
+    CHECK(next_look(state, kNow - kHour, kNow, 0.5, kInterval) <= kNow);
     state = asked(-365 * 24 * kHour);
-    CHECK(next_look(state, kNow - kHour, kNow, 0.5) <= kNow);
+    CHECK(next_look(state, kNow - kHour, kNow, 0.5, kInterval) <= kNow);
+}
+
+TEST_CASE("the profile's interval counts from one look to the next, a tenth earlier or later") {
+    const std::int64_t started = kNow - 24 * kHour;
+    for (const std::int64_t interval : {900L, 14'400L, 86'400L}) {
+        const MirrorState state = asked(600);
+        CHECK(next_look(state, started, kNow, 0.0, std::chrono::seconds(interval)) == kNow - 600 + interval * 9 / 10);
+        CHECK(next_look(state, started, kNow, 1.0, std::chrono::seconds(interval)) == kNow - 600 + interval * 11 / 10);
+    }
 }
 
 TEST_CASE("health: a mirror that is away for an hour is none, for a day it is; what is wrong with it is at once") {

@@ -188,8 +188,7 @@ class FakeTrust final : public TrustPort {
                           "2026.11.24",
                           "definitions",
                           {},
-                          "2027-08-24T00:00:00.000Z",
-                          false,
+                          WallTime(std::chrono::seconds(1'819'065'600)), // 2027-08-24
                           "9cfa1468c93fc18652e34a000f0c6614b0fa18f6f4887477ad9b0d36ca6a7eaa"};
 
   private:

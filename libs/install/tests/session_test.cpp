@@ -239,6 +239,34 @@ TEST_CASE("another version in the bundle is not put over an installed one") {
     CHECK_FALSE(report.changed);
 }
 
+TEST_CASE("near its date a bundle is installed with a warning, past it only where that is accepted") {
+    struct Row {
+        int days_left;
+        bool warns;
+    };
+    for (const Row row : {Row{31, false}, Row{30, true}, Row{1, true}, Row{0, true}, Row{-400, true}}) {
+        Host host;
+        host.trust.bundle.expires = host.clock.wall() + std::chrono::days(row.days_left);
+        Request request = host.install_request();
+        for (const char* const version : {"0.1.0", "0.2.0"}) {
+            host.trust.bundle.version = version;
+            if (row.days_left <= 0) {
+                CHECK(host.run(request).exit() == InstallerExit::bundle_refused);
+                request.accepted = {"bundle.expiry"};
+            }
+            CHECK(host.run(request).exit() == InstallerExit::success);
+            request.accepted.clear();
+            if (request.verb == VerbKind::install) // it is here: nobody is turned away for what is there already
+                CHECK(host.run(request).exit() == InstallerExit::success);
+            const auto& expiry = host.host.last.bundle_expiry.value();
+            CHECK(expiry.advice.empty() != row.warns);
+            CHECK(expiry.observed.find(row.days_left > 0 ? "expires" : "expired") != std::string::npos);
+            request.verb = VerbKind::upgrade;
+        }
+        CHECK(host.packages.now.version == "0.2.0");
+    }
+}
+
 TEST_CASE("several profiles are written in their order, and a later set replaces them") {
     Host host;
     Request request = host.install_request();

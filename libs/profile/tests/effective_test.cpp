@@ -58,6 +58,8 @@ TEST_CASE("every key reaches the policy") {
         "realTimeProtection": {"openDeadlineMs": 300, "openFailureAction": "deny", "execFailureAction": "deny",
                                "quarantine": "disabled"},
         "quarantine": {"maximumPerMinute": 5, "retentionDays": 0},
+        "definitions": {"updateIntervalSeconds": 900},
+        "product": {"expirationWarningDays": 0, "afterExpiration": "warning"},
         "engine": {"workers": 3, "scanTimeLimitSeconds": 5}})")});
     const PolicySnapshot policy = compile(merged.document);
     CHECK(policy->enforcement_level == EnforcementLevel::audit);
@@ -81,6 +83,9 @@ TEST_CASE("every key reaches the policy") {
     CHECK_FALSE(policy->quarantine);
     CHECK(policy->quarantine_maximum_per_minute == 5);
     CHECK(policy->quarantine_retention_days == 0);
+    CHECK(policy->definitions_interval == std::chrono::seconds(900));
+    CHECK(policy->expiration_warning_days == 0);
+    CHECK_FALSE(policy->expired_is_unhealthy);
     CHECK(policy->engine_workers == 3);
     CHECK(policy->scan_time_limit == Milliseconds(5'000));
     CHECK(policy->exclusions.excludes_path("/srv/d/x"));

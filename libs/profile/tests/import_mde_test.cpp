@@ -138,6 +138,9 @@ TEST_CASE("what does not fit is dropped, with what would") {
     CHECK(contains(told(R"({"antivirusEngine":[]})"), "must be a section with keys"));
     CHECK(contains(told(R"({"cloudService":{"proxy":"http://p"},"edr":{"tags":[]},"networkProtection":{}})"),
                    "cloudService.proxy: dropped: the proxy comes with"));
+    CHECK(contains(told(R"({"cloudService":{"definitionUpdatesInterval":60}})"), "must be 900 to 86400, not 60"));
+    CHECK(document(R"({"cloudService":{"definitionUpdatesInterval":28800}})") ==
+          R"({"definitions":{"updateIntervalSeconds":28800}})");
 }
 
 TEST_CASE("exclusions keep their meaning, or say that they cannot") {

@@ -43,6 +43,8 @@ TEST_CASE("what protects less is told, what protects more is not") {
     CHECK(told(R"({"realTimeProtection":{"openFailureAction":"deny","execFailureAction":"deny"}})", "{}") ==
           "failure_action: openFailureAction changed from deny to allow\n"
           "failure_action: execFailureAction changed from deny to allow\n");
+    CHECK(told("{}", R"({"definitions":{"updateIntervalSeconds":86400}})") ==
+          "definitions_interval: definitions are looked for every 86400 s, and were every 14400 s\n");
 }
 
 TEST_CASE("a weakening names whose word it is: who says so now, or who no longer says otherwise") {

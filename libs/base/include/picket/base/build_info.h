@@ -8,9 +8,11 @@ namespace picket::build {
 
 /// "0.1.0"
 const char* version();
-/// When it was configured, or SOURCE_DATE_EPOCH where that is set.
+/// The day of its source, cmake/BuildDate.cmake.
 WallTime built_at();
 /// Nine months later. Protection goes on after it; health says so.
 WallTime expiration();
+/// How long before that it is said.
+constexpr std::chrono::hours kExpirationWarning{30 * 24};
 
 } // namespace picket::build

@@ -37,8 +37,7 @@ struct BundleMaterial {
     std::string definitions;           ///< name of the generation; "" = none in it
     std::string definitions_directory; ///< relative
     WallTime built{};
-    std::string expires; ///< RFC 3339
-    bool expired = false;
+    WallTime expires{};
     std::string package_sha256; ///< of the package's file, as the manifest says
 };
 
@@ -81,15 +80,19 @@ class DaemonPort {
     virtual void pause(Milliseconds time) = 0; ///< between two askings
 };
 
+/// What the opening of something that was given said.
+struct CheckInput {
+    std::string observed; ///< what was found good
+    std::optional<Failure> failure;
+    std::string advice = {}; ///< what to do soon: it is good, with a warning
+};
+
 struct CheckRequest {
+    using Input = CheckInput;
     std::vector<std::string> accepted;
     std::string support_matrix;   ///< text; "" = the built-in one
     Milliseconds lock_timeout{0}; ///< how long package_manager.idle waits
-    /// What opening them said, where they were given.
-    struct Input {
-        std::string observed; ///< what was found good
-        std::optional<Failure> failure;
-    };
+    // Where they were given.
     std::optional<Input> bundle;
     std::optional<Input> onboarding;
     std::optional<Input> bundle_expiry;

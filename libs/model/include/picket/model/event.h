@@ -37,6 +37,8 @@ enum class EventType {
     profile_refused,     ///< a bad managed file; the last good profile stays in force
     protection_weakened, ///< lower level, new exclusion, failure policy
     exclusion_expired,   ///< one with an end is over: what it covered is scanned again
+    build_expires_soon,  ///< `count` days are left; at 30, 14, 7 and 1
+    build_expired,       ///< protection goes on
     scan_started,
     scan_finished,
     self_test,

@@ -79,7 +79,10 @@ struct Policy {
     std::string metrics_directory;  ///< empty = no metrics are written
     std::string syslog_target;      ///< "" = off, or unix:/PATH
     std::string syslog_facility = "daemon";
-    unsigned engine_workers = 0; ///< 0 = as many as the engine takes by itself
+    std::chrono::seconds definitions_interval{14'400}; ///< between two looks at the mirror
+    unsigned expiration_warning_days = 30;             ///< before the build's end; 0 = no warning
+    bool expired_is_unhealthy = true;                  ///< false: past its date is a warning only
+    unsigned engine_workers = 0;                       ///< 0 = as many as the engine takes by itself
     unsigned maximum_on_demand_scan_threads = 2;
     unsigned scan_results_retention_days = 90;
     unsigned scan_history_maximum_items = 10'000;
