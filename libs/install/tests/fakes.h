@@ -259,13 +259,18 @@ class FakeHost final : public HostPort {
         CheckAnswer answer;
         answer.checks.push_back({{"id", "kernel.version"}, {"status", failure ? "fail" : "pass"}});
         answer.failure = failure;
-        const bool accepts =
-            std::find(request.accepted.begin(), request.accepted.end(), "product.installed") != request.accepted.end();
-        if (broken && !accepts && !failure)
+        const auto accepts = [&](const char* id) {
+            return std::find(request.accepted.begin(), request.accepted.end(), id) != request.accepted.end();
+        };
+        if (broken && !accepts("product.installed") && !failure)
             answer.failure = Failure{InstallerExit::broken_installation, "product.installed: files are missing", ""};
-        for (const auto& input : {request.bundle, request.bundle_expiry, request.onboarding})
-            if (input && !answer.failure)
-                answer.failure = input->failure;
+        const std::pair<const char*, const std::optional<CheckInput>*> inputs[] = {
+            {"bundle.trusted", &request.bundle},
+            {"bundle.expiry", &request.bundle_expiry},
+            {"onboarding.valid", &request.onboarding}};
+        for (const auto& [id, input] : inputs)
+            if (*input && !answer.failure && !accepts(id))
+                answer.failure = (*input)->failure;
         return answer;
     }
     Result<void> wait_for_package_manager(Milliseconds) override {
