@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char* kFiles = "modules/picket_files/files/";
 constexpr const char* kPackage = "modules/picket_files/files/onboarding.zip";
+// Without a version, so that Hiera data that somebody changed, which an export leaves alone, names the next one too.
+constexpr const char* kBundle = "bundle.tar.gz";
 
 std::string onboarding_data(const Sources& sources) {
     if (sources.onboarding.empty())
@@ -62,7 +64,7 @@ std::vector<ProjectFile> files_of(const Sources& sources, Archive module) {
     std::vector<ProjectFile> files;
     add_templates(files, "puppet",
                   {{"VERSION", sources.version},
-                   {"BUNDLE", sources.bundle_name},
+                   {"BUNDLE", kBundle},
                    {"ONBOARDING", onboarding_data(sources)},
                    {"NODES", site_groups()}});
     add_groups(files);
@@ -70,7 +72,7 @@ std::vector<ProjectFile> files_of(const Sources& sources, Archive module) {
         if (const auto slash = file.first.find('/'); slash != std::string::npos)
             files.push_back({"modules/picket" + file.first.substr(slash), std::move(file.second)});
     files.push_back({fmt::format("{}picket-installer", kFiles), sources.files.at(trust::kBundleInstallerName), 0755});
-    files.push_back({kFiles + sources.bundle_name, "", 0644, sources.bundle.get()});
+    files.push_back({fmt::format("{}{}", kFiles, kBundle), "", 0644, sources.bundle.get()});
     if (!sources.onboarding.empty())
         files.push_back({kPackage, sources.onboarding, 0600, -1, server_group()});
     return files;
