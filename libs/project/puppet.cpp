@@ -95,15 +95,4 @@ Outcome export_puppet(const Request& request) {
                    "The folder is an environment: put it below the server's environmentpath under the name you want."});
 }
 
-Outcome export_profiles(const Request& request) {
-    const auto folder = open_folder(request);
-    if (!folder)
-        return failed(install::failure_from(InstallerExit::usage, folder.error()));
-    std::vector<ProjectFile> files;
-    for (const profile::ShippedProfile& shipped : profile::shipped_profiles())
-        files.push_back({fmt::format("{}.yaml", shipped.name), std::string(shipped.text)});
-    files.push_back({"picket-profile.schema.json", data::to_pretty_text(profile::schema()) + "\n"});
-    return finish(*folder, "profiles", files, {"picket profile validate FILE checks what you make of them."});
-}
-
 } // namespace picket::project
