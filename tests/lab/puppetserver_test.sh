@@ -49,11 +49,13 @@ boot() {
   for name in "${HOSTS[@]}"; do on "$name" sh -c 'cat >>/etc/hosts' <"$scratch/hosts" || return; done
 }
 
-# One small instance is enough for three agents.
+# One small instance is enough for three agents. They take its answer to a certificate request as ended when the
+# connection is, which is after 30 s unless it is told otherwise.
 start_server() {
   on server install -d -o puppet -g puppet /etc/puppet/code/environments/production && # as every server has it
     on server sed -i -e 's/^JAVA_ARGS=.*/JAVA_ARGS="-Xms256m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"/' /etc/default/puppetserver &&
     on server sed -i -e 's/#max-active-instances: 1/max-active-instances: 1/' /etc/puppet/puppetserver/conf.d/puppetserver.conf &&
+    on server sed -i -e 's/^webserver: {/&\n    idle-timeout-milliseconds: 5000/' /etc/puppet/puppetserver/conf.d/webserver.conf &&
     on server systemctl start puppetserver.service
 }
 
