@@ -35,7 +35,7 @@ boot() {
   local number
   for number in $(seq "$hosts"); do
     lab_up "$(host_of "$number")" && lab_connect "$(host_of "$number")" $((10 + number)) &&
-      lab_allow_ssh "$(host_of "$number")" "$scratch/key.pub" >/dev/null
+      lab_allow_ssh "$(host_of "$number")" "$scratch/key.pub" >/dev/null || return
     printf '        host%02d: {ansible_host: 10.77.0.%d}\n' "$number" $((10 + number)) >>"$scratch/names"
   done
   sed -i -e "/^    servers:/,/hosts/ s/ {}//" -e "/^    servers:/,/hosts/ { /hosts:/ r $scratch/names

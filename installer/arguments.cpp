@@ -60,15 +60,6 @@ Result<void> read_files(const command_line::Invocation& invocation, Request& req
     return {};
 }
 
-/// "export repo" DIR
-void read_export(const command_line::Invocation& invocation, Request& request) {
-    if (request.verb != install::VerbKind::export_files)
-        return;
-    const std::string_view words = invocation.verb->words;
-    request.export_kind = words.substr(words.rfind(' ') + 1);
-    request.export_directory = command_line::absolute_path(invocation.get("DIR"));
-}
-
 } // namespace
 
 Result<Request> request_of(const command_line::Invocation& invocation) {
@@ -83,7 +74,6 @@ Result<Request> request_of(const command_line::Invocation& invocation) {
         return Error(ErrorCode::invalid_input, "--bundle and --from-repo exclude each other");
     if (!request.repo_keys.empty() && request.from_repo.empty())
         return Error(ErrorCode::invalid_input, "--repo-key belongs to --from-repo URL");
-    read_export(invocation, request);
     request.profiles = invocation.all("--profile");
     request.accepted = invocation.all("--accept");
     request.replace_org = invocation.has("--replace-org");

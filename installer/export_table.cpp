@@ -3,10 +3,12 @@
 #include <filesystem>
 
 #include <fmt/format.h>
-#include <picket/install/real_ports.h>
+#include <picket/install/repository.h>
 #include <picket/project/project.h>
 #include <picket/release_keys/release_keys.h>
 #include <picket/trust/onboarding.h>
+
+#include "options.h"
 
 namespace picket::installer {
 namespace {
@@ -20,10 +22,7 @@ const Option kOnboarding{.name = "--onboarding",
                          .value = "FILE",
                          .help = "the organisation's package; default: the one that DIR has already",
                          .kind = ValueKind::path};
-const Option kBundle{.name = "--bundle",
-                     .value = "FILE",
-                     .help = "default: the newest beside this program, then in the current directory",
-                     .kind = ValueKind::path};
+const Option kFromRepo{.name = "--from-repo", .value = "URL", .help = "the signed repository; needed"};
 
 constexpr std::string_view kAgain =
     "Complete but for the names of the hosts: nothing is fetched. Onto files that an export did not write nothing is "
@@ -59,17 +58,49 @@ install::Report report_of(const command_line::Invocation& invocation, const std:
     return report;
 }
 
+project::Outcome failed(install::Failure failure) {
+    return {.failure = std::move(failure), .files = {}, .next = {}};
+}
+
 template <project::Outcome (*Write)(const project::Request&)>
-install::Report run(const command_line::Invocation& invocation) {
+install::Report run(const command_line::Invocation& invocation, const std::atomic<bool>&) {
     const auto request = request_of(invocation);
     if (!request)
-        return report_of(
-            invocation, "",
-            {.failure = install::failure_from(InstallerExit::usage, request.error()), .files = {}, .next = {}});
+        return report_of(invocation, "", failed(install::failure_from(InstallerExit::usage, request.error())));
     return report_of(invocation, request->folder, Write(*request));
 }
 
+project::Outcome write_repository(const command_line::Invocation& invocation, const std::string& folder,
+                                  const std::atomic<bool>& stop) {
+    const std::string url = invocation.get("--from-repo");
+    if (url.empty())
+        return failed({InstallerExit::usage, "say which repository with --from-repo URL", ""});
+    const auto root = sys::Root::open("/");
+    if (!root)
+        return failed(install::failure_from(InstallerExit::internal, root.error()));
+    const SystemClock clock;
+    const install::RealPorts ports(*root, clock, stop, real_options());
+    const auto files = install::repository_export(ports.get(), url, invocation.all("--repo-key"));
+    if (!files)
+        return failed(install::repository_failure(url, files.error()));
+    project::Request request;
+    request.folder = folder;
+    return project::export_repository(request, *files);
+}
+
+install::Report run_repository(const command_line::Invocation& invocation, const std::atomic<bool>& stop) {
+    const std::string folder = command_line::absolute_path(invocation.get("DIR"));
+    return report_of(invocation, folder, write_repository(invocation, folder, stop));
+}
+
 } // namespace
+
+install::RealOptions real_options() {
+    install::RealOptions options;
+    for (const crypto::PublicKey& key : release_public_keys())
+        options.release_keys.push_back(key.to_base64());
+    return options;
+}
 
 std::string bundle_of(const command_line::Invocation& invocation) {
     if (invocation.has("--bundle"))
@@ -100,6 +131,13 @@ const std::vector<ExportKind>& export_kinds() {
           .options = {kFolder},
           .examples = {"picket-installer export profiles profiles"}},
          run<project::export_profiles>},
+        {{.words = "export repo",
+          .summary = "Writes what makes a signed repository known to hosts: for apt, dnf and zypper, with its keys.",
+          .options = {kFolder, kFromRepo, kRepoKey},
+          .examples =
+              {"picket-installer export repo picket-repository --from-repo https://packages.example.org/picket"},
+          .note = "For hosts whose packages come by other means than this program. Needs no root."},
+         run_repository},
     };
     return kKinds;
 }

@@ -13,7 +13,6 @@
 #include <picket/command_line/output.h>
 #include <picket/install/real_ports.h>
 #include <picket/install/session.h>
-#include <picket/release_keys/release_keys.h>
 #include <picket/sys/start.h>
 
 #include "arguments.h"
@@ -105,11 +104,8 @@ Report run_session(const command_line::Invocation& invocation, LogFile& log) {
     const bool takes_bundle = request.verb == install::VerbKind::install || request.verb == install::VerbKind::upgrade;
     if (request.bundle.empty() && request.from_repo.empty() && takes_bundle)
         request.bundle = bundle_of(invocation);
-    install::RealOptions options;
-    for (const crypto::PublicKey& key : release_public_keys())
-        options.release_keys.push_back(key.to_base64());
     const SystemClock clock;
-    const install::RealPorts ports(*root, clock, g_stop_requested, std::move(options));
+    const install::RealPorts ports(*root, clock, g_stop_requested, real_options());
     install::JournalFile journal(*root);
     StepLines lines(log, invocation.get("--output") == "json");
     install::Session session(ports.get(), journal, lines, g_stop_requested);
@@ -136,7 +132,7 @@ int run(const std::vector<std::string>& arguments) {
     }
     log.write(fmt::format("picket-installer {} {}", build::version(), verb));
     const ExportKind* const kind = find_export(verb);
-    const Report report = kind != nullptr ? kind->run(invocation) : run_session(invocation, log);
+    const Report report = kind != nullptr ? kind->run(invocation, g_stop_requested) : run_session(invocation, log);
     log.write(report.failure ? fmt::format("{} ended: {}", verb, report.failure->message) : verb + " ended: success");
     return tell(report, json);
 }

@@ -4,6 +4,7 @@
 #include <picket/model/paths.h>
 
 #include "export_table.h"
+#include "options.h"
 
 namespace picket::installer {
 namespace {
@@ -45,10 +46,6 @@ std::vector<command_line::ExitStatus> exit_codes() {
 
 const Option kOnboarding{
     .name = "--onboarding", .value = "FILE", .help = "the organisation's onboarding package", .kind = ValueKind::path};
-const Option kBundle{.name = "--bundle",
-                     .value = "FILE",
-                     .help = "default: the newest beside this program, then in the current directory",
-                     .kind = ValueKind::path};
 const Option kProfile{.name = "--profile",
                       .value = "FILE",
                       .help = "a configuration profile, YAML or JSON; later ones win",
@@ -61,12 +58,6 @@ const Option kReplaceOrg{.name = "--replace-org", .help = "accept a package of a
 const Option kFromRepo{.name = "--from-repo",
                        .value = "URL",
                        .help = "install from this signed repository, instead of a bundle, and set it up for updates"};
-const Option kRepoKey{.name = "--repo-key",
-                      .value = "KEY",
-                      .help =
-                          "a file with the repository's OpenPGP keys, or a key's fingerprint; default: those that are "
-                          "signed by a release key",
-                      .repeatable = true};
 
 const Option kAllowDowngrade{.name = "--allow-downgrade", .help = "take a bundle of an older version, too"};
 
@@ -143,15 +134,6 @@ const std::vector<Row>& rows() {
           .options = {kDryRun},
           .examples = {"picket-installer prepare-image", "picket-installer prepare-image --root /mnt/image"},
           .note = "Stops Picket until the next boot. The organisation stays."}},
-        {VerbKind::export_files,
-         {.words = "export repo",
-          .summary = "Writes what makes a signed repository known to hosts: for apt, dnf and zypper, with its keys.",
-          .options = {{.name = "DIR", .help = "folder for the files", .required = true, .kind = ValueKind::path},
-                      kFromRepo,
-                      kRepoKey},
-          .examples =
-              {"picket-installer export repo picket-repository --from-repo https://packages.example.org/picket"},
-          .note = "For hosts whose packages come by other means than this program. Needs no root."}},
     };
     return kRows;
 }

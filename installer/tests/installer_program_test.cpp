@@ -45,7 +45,7 @@ TEST_CASE("help names the verbs of this version only, and shows examples") {
     CHECK(outcome.exit_status == 0);
     for (const char* verb :
          {"check", "install", "onboard", "offboard", "status", "uninstall", "selftest", "prepare-image", "upgrade",
-          "rollback", "export ansible", "export puppet", "export profiles"})
+          "rollback", "export ansible", "export puppet", "export profiles", "export repo"})
         CHECK(outcome.output.find(verb) != std::string::npos);
     CHECK(outcome.output.find("os-upgrade") == std::string::npos);
     CHECK(installer({"install", "--help"}).output.find("picket-installer install --onboarding acme.zip") !=
@@ -60,6 +60,7 @@ TEST_CASE("bad arguments are 2, with a fix, also as JSON") {
                                                {"install", "--tag", "no-equals"},
                                                {"uninstall", "--purge", "--keep-state"},
                                                {"check", "--trust-key", "nonsense"},
+                                               {"export", "repo", "/no/such"},
                                                {"check", "--accept", "kernel.versio"},
                                                {"status", "--root", "/no/such/directory"}}) {
         CAPTURE(arguments.back());

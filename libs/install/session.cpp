@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/install/executor.h>
-#include <picket/install/export.h>
 #include <picket/install/files.h>
 #include <picket/install/known_files.h>
 #include <picket/install/lock.h>
@@ -16,7 +15,7 @@ namespace picket::install {
 namespace {
 
 bool only_looks(VerbKind verb) {
-    return verb == VerbKind::check || verb == VerbKind::status || verb == VerbKind::export_files;
+    return verb == VerbKind::check || verb == VerbKind::status;
 }
 
 std::vector<StepReport> steps_of(const Journal& journal, bool dry_run) {
@@ -43,9 +42,9 @@ std::vector<std::string> present_identity_files(const sys::Root& root) {
 } // namespace
 
 std::string_view to_string(VerbKind verb) {
-    static constexpr std::array<std::string_view, 11> kNames{"check",  "install",   "onboard",  "offboard",
-                                                             "status", "uninstall", "selftest", "prepare-image",
-                                                             "export", "upgrade",   "rollback"};
+    static constexpr std::array<std::string_view, 10> kNames{"check",   "install",   "onboard",  "offboard",
+                                                             "status",  "uninstall", "selftest", "prepare-image",
+                                                             "upgrade", "rollback"};
     return kNames[static_cast<std::size_t>(verb)];
 }
 
@@ -70,10 +69,9 @@ data::Json to_json(const Report& report) {
 
 Report Session::run(const Request& request) {
     using Method = Refusal (Session::*)(const Request&, Report&);
-    static constexpr std::array<Method, 11> kVerbs{
-        &Session::check,     &Session::install,   &Session::onboard,       &Session::offboard,     nullptr,
-        &Session::uninstall, &Session::self_test, &Session::prepare_image, &Session::export_files, &Session::upgrade,
-        &Session::roll_back};
+    static constexpr std::array<Method, 10> kVerbs{
+        &Session::check,     &Session::install,   &Session::onboard,       &Session::offboard, nullptr,
+        &Session::uninstall, &Session::self_test, &Session::prepare_image, &Session::upgrade,  &Session::roll_back};
     Report report;
     report.verb = to_string(request.verb);
     report.dry_run = request.dry_run;
@@ -208,20 +206,6 @@ Session::Refusal Session::prepare_image(const Request& request, Report& report) 
     if (!state_.installed())
         return not_installed_failure();
     return carry_out(request, plan_prepare_image(state_, present_identity_files(ports_.root), ports_.image), report);
-}
-
-Session::Refusal Session::export_files(const Request& request, Report& report) {
-    const ExportRequest wanted{.kind = request.export_kind,
-                               .directory = request.export_directory,
-                               .onboarding = request.onboarding,
-                               .trust_key = request.trust_key,
-                               .from_repo = request.from_repo,
-                               .repo_keys = request.repo_keys};
-    ExportOutcome outcome = run_export({ports_, wanted});
-    report.changed = outcome.changed;
-    for (const std::string& name : outcome.written)
-        report.steps.push_back({"export.write", name, "done", request.export_directory + "/" + name, 0});
-    return std::move(outcome.failure);
 }
 
 Session::Refusal Session::self_test(const Request&, Report& report) {

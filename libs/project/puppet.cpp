@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char* kFiles = "modules/picket_files/files/";
 constexpr const char* kPackage = "modules/picket_files/files/onboarding.zip";
+// Without a version, so that Hiera data that somebody changed, which an export leaves alone, names the next one too.
+constexpr const char* kBundle = "bundle.tar.gz";
 
 std::string onboarding_data(const Sources& sources) {
     if (sources.onboarding.empty())
@@ -62,7 +64,7 @@ std::vector<ProjectFile> files_of(const Sources& sources, Archive module) {
     std::vector<ProjectFile> files;
     add_templates(files, "puppet",
                   {{"VERSION", sources.version},
-                   {"BUNDLE", sources.bundle_name},
+                   {"BUNDLE", kBundle},
                    {"ONBOARDING", onboarding_data(sources)},
                    {"NODES", site_groups()}});
     add_groups(files);
@@ -70,7 +72,7 @@ std::vector<ProjectFile> files_of(const Sources& sources, Archive module) {
         if (const auto slash = file.first.find('/'); slash != std::string::npos)
             files.push_back({"modules/picket" + file.first.substr(slash), std::move(file.second)});
     files.push_back({fmt::format("{}picket-installer", kFiles), sources.files.at(trust::kBundleInstallerName), 0755});
-    files.push_back({kFiles + sources.bundle_name, "", 0644, sources.bundle.get()});
+    files.push_back({fmt::format("{}{}", kFiles, kBundle), "", 0644, sources.bundle.get()});
     if (!sources.onboarding.empty())
         files.push_back({kPackage, sources.onboarding, 0600, -1, server_group()});
     return files;
@@ -91,17 +93,6 @@ Outcome export_puppet(const Request& request) {
     return finish(*folder, "puppet", files_of(sources, std::move(*module)),
                   {"Fill in the names of your hosts in manifests/site.pp; a host's group decides its profile.",
                    "The folder is an environment: put it below the server's environmentpath under the name you want."});
-}
-
-Outcome export_profiles(const Request& request) {
-    const auto folder = open_folder(request);
-    if (!folder)
-        return failed(install::failure_from(InstallerExit::usage, folder.error()));
-    std::vector<ProjectFile> files;
-    for (const profile::ShippedProfile& shipped : profile::shipped_profiles())
-        files.push_back({fmt::format("{}.yaml", shipped.name), std::string(shipped.text)});
-    files.push_back({"picket-profile.schema.json", data::to_pretty_text(profile::schema()) + "\n"});
-    return finish(*folder, "profiles", files, {"picket profile validate FILE checks what you make of them."});
 }
 
 } // namespace picket::project

@@ -19,7 +19,8 @@
 #   }
 #
 # @param ensure
-#   Whether Picket is on the host. `absent` uninstalls.
+#   Whether Picket is on the host: `present` of any version, `latest` of the bundle's, to which an older one is upgraded.
+#   `absent` uninstalls.
 # @param installer_source
 #   Where picket-installer comes from: `puppet:///…`, `https://…`, or a path on the host.
 # @param installer_checksum
@@ -57,7 +58,7 @@
 # @param staging_directory
 #   Where installer, bundle and onboarding package are kept on the host, for root alone. Programs must be executable there.
 class picket (
-  Enum['present', 'absent'] $ensure = 'present',
+  Enum['present', 'latest', 'absent'] $ensure = 'present',
   Optional[Picket::Source] $installer_source = undef,
   Optional[Picket::Sha256] $installer_checksum = undef,
   Optional[Picket::Source] $bundle_source = undef,
@@ -79,6 +80,9 @@ class picket (
   if $onboarding_source and $onboarding_content {
     fail('picket: onboarding_source and onboarding_content exclude each other')
   }
+  if $ensure == 'latest' and !$bundle_source {
+    fail('picket: ensure => latest needs bundle_source')
+  }
   if $profile_source and !$profile.empty {
     fail('picket: profile and profile_source exclude each other')
   }
@@ -87,7 +91,7 @@ class picket (
   contain picket::config
   contain picket::service
 
-  if $ensure == 'present' {
+  if $ensure != 'absent' {
     Class['picket::install'] -> Class['picket::config'] -> Class['picket::service']
   } else {
     Class['picket::config'] -> Class['picket::install']

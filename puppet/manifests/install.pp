@@ -11,7 +11,7 @@ class picket::install {
   $bundle = "${staging}/bundle.tar.gz"
   $onboarding = "${staging}/onboarding.zip"
 
-  if $picket::ensure == 'present' {
+  if $picket::ensure != 'absent' {
     # What is staged can be fetched again: no copy goes into the clientbucket.
     $for_root = {
       'owner'     => 'root',

@@ -8,7 +8,7 @@ class picket::service {
     fail("${name} is private: include picket")
   }
 
-  if $picket::ensure == 'present' and $picket::service_manage {
+  if $picket::ensure != 'absent' and $picket::service_manage {
     service { 'picket.target':
       ensure => running,
       enable => true,

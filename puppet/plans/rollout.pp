@@ -27,7 +27,7 @@ plan picket::rollout(
 
   $batches.each |$index, $batch| {
     $names = $batch.map |$host| { $host.name }.join(', ')
-    out::message("Batch ${index + 1} of ${batches.length}: ${names}")
+    out::message("Batch ${$index + 1} of ${batches.length}: ${names}")
 
     $prepared = apply_prep($batch, '_catch_errors' => true)
     $applied = apply($batch, '_catch_errors' => true, '_noop' => $noop) {
@@ -45,7 +45,7 @@ plan picket::rollout(
       $later = $hosts.length - $batches[0, $index + 1].flatten.length
       $reasons = $failed.map |$one| { "${one['host']}: ${one['reason']}" }.unique.join('; ')
       fail_plan(
-        "Stopped at batch ${index + 1} of ${batches.length}; ${later} hosts were not touched. ${reasons}",
+        "Stopped at batch ${$index + 1} of ${batches.length}; ${later} hosts were not touched. ${reasons}",
         'picket/rollout-stopped',
         { 'failed' => $failed, 'untouched' => $later }
       )

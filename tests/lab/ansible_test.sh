@@ -189,6 +189,48 @@ check_contains "health warns of two drivers" "$(on two picket health --output js
 check_contains "and the other's file is as it was" "$(on two cat /etc/picket/managed.d/50-puppet.json)" 1900
 on two rm /etc/picket/managed.d/50-puppet.json
 
+# --- exclusions of one host
+
+# excluded CODE WHAT OPTIONS [ARGUMENT…]: a play that has one exclusion on host one
+excluded() {
+  local code=$1 what=$2 options=$3
+  shift 3
+  printf '%s\n' "- {hosts: one, gather_facts: false, tasks: [{picket.endpoint.picket_exclusion: {$options}}]}" >"$scratch/exclusion.yml"
+  check_code "$code" "$what" play "$scratch/exclusion.yml" "$@"
+}
+changes() { check_contains "$1" "$(recap one)" "changed=$2 "; }
+listed() { on one picket exclusion list --output json; }
+because='type: folder, value: /srv/db/, reason: table files, owner: dba'
+excluded 0 "an exclusion with its reason, owner and end is predicted" "$because, expires: 2099-03-31" --check --diff
+changes "as a change" 1
+check_contains "with its end" "$(said)" '+        "expires": "2099-04-01T00:00:00.000Z",'
+check_equal "and is not made" "$(listed | grep -c /srv/db)" 0
+excluded 0 "and made" "$because, expires: 2099-03-31" --diff
+check_contains "as it was predicted" "$(said)" '+        "expires": "2099-04-01T00:00:00.000Z",'
+for part in '"reason":"table files"' '"owner":"dba"' '"expires":"2099-04-01T00:00:00.000Z"' '"value":"/srv/db"'; do
+  check_contains "the host says so: $part" "$(listed)" "$part"
+done
+excluded 0 "once more" "$because, expires: 2099-04-01T00:00:00Z"
+changes "changes nothing, however the end is written" 0
+excluded 0 "without reason, owner and end" "type: folder, value: /srv/db"
+changes "changes nothing either" 0
+excluded 0 "another owner" "${because/dba/storage}, expires: 2099-03-31"
+changes "is a change" 1
+check_contains "and is there" "$(listed)" '"owner":"storage"'
+excluded 0 "an end that counts from now" "type: name, value: core.dump, expires: 30d"
+changes "is a change" 1
+excluded 0 "and once" "type: name, value: core.dump, expires: 30d" --check
+changes "only" 0
+excluded 2 "no end at all" "type: name, value: core.dump, expires: soon" --check
+check_contains "is refused, with what would be right" "$(said)" 'expires: \"soon\" is no end of an exclusion. Name a day'
+excluded 0 "an end that is over takes it away" "${because/dba/storage}, expires: 2020-01-01"
+changes "once" 1
+excluded 0 "and not" "${because/dba/storage}, expires: 2020-01-01"
+changes "twice" 0
+check_equal "it is gone" "$(listed | grep -c /srv/db)" 0
+excluded 0 "the other one goes, too" "type: name, value: core.dump, state: absent"
+check_contains "and none is left" "$(listed)" '"exclusions":[]'
+
 # --- a changed profile
 
 stricter=${profile/audit/real_time}

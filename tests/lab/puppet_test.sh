@@ -97,6 +97,25 @@ check_equal "in picket's words, once" "$(grep -c 'realTimeProtection.openDeadlin
 check_contains "and the old one stays in force" "$(in_force)" '"value":1234'
 
 profile 1234
+check "there is a newer bundle" "$top/tests/packages/other_version.sh" 0.11.0 "$scratch/0.11.0"
+in_host mkdir /root/0.11.0
+for file in picket-installer "picket-0.11.0-$(uname -m).tar.gz"; do lab_push "$HOST" "$scratch/0.11.0/$file" "/root/0.11.0/$file"; done
+check_code 0 "which is exported into the same folder" in_host /root/0.11.0/picket-installer export puppet "$environment"
+version() { in_host picket health --field app_version; }
+in_host rm -r /root/0.11.0
+apply 2 "it lands on the host"
+check_equal "which stays with the version that it has" "$(version)" 0.1.0
+apply 0 "and that is no change"
+in_host sh -c 'printf "\npicket::ensure: latest\n" >>"$0"' "$environment/data/common.yaml"
+apply 0 "with ensure latest an upgrade is predicted" --noop
+check_contains "with both versions" "$OUTPUT" "Picket_agent[picket]/version: current_value '0.1.0', should be '0.11.0' (noop)"
+apply 2 "and done"
+check_contains "as a change of the version" "$OUTPUT" "Picket_agent[picket]/version: version changed '0.1.0' to '0.11.0'"
+check_equal "which runs" "$(version)" 0.11.0
+check "and protects" in_host picket-installer selftest
+apply 0 "the next run changes nothing"
+in_host sed -i /ensure/d "$environment/data/common.yaml"
+
 in_host sh -c 'printf "\npicket::ensure: absent\n" >>"$0"' "$environment/data/common.yaml"
 apply 2 "with ensure absent Picket goes"
 check_equal "and what it knew stays, as with Ansible" \

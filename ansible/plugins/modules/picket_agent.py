@@ -272,7 +272,9 @@ class Agent(object):
 
 
 def joined(first, last):
-    return dict(last, before=first['before'], changed=first['changed'] or last['changed'],
+    after = dict(first['after'])
+    after.update((key, value) for key, value in last['after'].items() if value != last['before'].get(key))
+    return dict(last, before=first['before'], after=after, changed=first['changed'] or last['changed'],
                 steps=first['steps'] + last['steps'])
 
 

@@ -1,7 +1,8 @@
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include <picket/base/text.h>
-#include <picket/install/export.h>
 #include <picket/install/repository.h>
 
 #include "fakes.h"
@@ -237,22 +238,16 @@ TEST_CASE("a repository is of no use for an image") {
     CHECK(host.run(request).exit() == InstallerExit::usage);
 }
 
-TEST_CASE("export repo writes the files for every kind of host, by anybody, once") {
+TEST_CASE("an export has the files for every kind of host, of a repository that is trusted") {
     RepositoryHost host;
-    Request request;
-    request.verb = VerbKind::export_files;
-    request.export_kind = "repo";
-    request.export_directory = host.tree.path() + "/out/repo";
-    request.from_repo = kUrl;
-    const Report report = host.run(request);
-    REQUIRE_FALSE(report.failure);
-    CHECK(report.changed);
-    for (const char* file :
-         {"/out/repo/README.txt", "/out/repo/apt/etc/apt/sources.list.d/picket.sources",
-          "/out/repo/apt/usr/share/keyrings/picket-archive-keyring.gpg", "/out/repo/dnf/etc/yum.repos.d/picket.repo",
-          "/out/repo/zypper/etc/zypp/repos.d/picket.repo", "/out/repo/zypper/etc/pki/rpm-gpg/RPM-GPG-KEY-picket-2"})
-        CHECK_MESSAGE(host.exists(file), file);
-    CHECK_FALSE(host.run(request).changed);
-    request.from_repo.clear();
-    CHECK(host.run(request).exit() == InstallerExit::usage);
+    const auto files = repository_export(host.ports, kUrl, {});
+    REQUIRE(files);
+    for (const char* path : {"README.txt", "apt/etc/apt/sources.list.d/picket.sources",
+                             "apt/usr/share/keyrings/picket-archive-keyring.gpg", "dnf/etc/yum.repos.d/picket.repo",
+                             "zypper/etc/zypp/repos.d/picket.repo", "zypper/etc/pki/rpm-gpg/RPM-GPG-KEY-picket-2"})
+        CHECK_MESSAGE(std::any_of(files->begin(), files->end(),
+                                  [&](const sys::RepositoryFile& file) { return file.path == path; }),
+                      path);
+    host.repositories.signature = "other";
+    CHECK_FALSE(repository_export(host.ports, kUrl, {}));
 }

@@ -82,6 +82,13 @@ describe 'picket' do
       it { is_expected.to contain_file("#{staging}/bundle.tar.gz").with_checksum_value('b' * 64) }
     end
 
+    context 'when latest' do
+      let(:params) { sources.merge('ensure' => 'latest') }
+
+      it { is_expected.to contain_picket_agent('picket').with(ensure: 'latest', bundle: "#{staging}/bundle.tar.gz") }
+      it { is_expected.to contain_service('picket.target') }
+    end
+
     context 'without service_manage' do
       let(:params) { sources.merge('service_manage' => false) }
 
@@ -110,7 +117,8 @@ describe 'picket' do
       { 'profile' => { 'a' => 1 }, 'profile_source' => '/srv/p.yaml' } => %r{profile and profile_source exclude each other},
       { 'onboarding_content' => RSpec::Puppet::Sensitive.new('UEsDBA==') } => %r{onboarding_source and onboarding_content exclude each other},
       { 'trust_key' => 'secret' } => %r{trust_key},
-      { 'ensure' => 'latest' } => %r{ensure},
+      { 'ensure' => 'newest' } => %r{ensure},
+      { 'ensure' => 'latest', 'bundle_source' => :undef } => %r{ensure => latest needs bundle_source},
       { 'tags' => { 'a=b' => 'c' } } => %r{tags},
       { 'accept' => ['Memory Total'] } => %r{accept},
       { 'bundle_checksum' => 'abc' } => %r{bundle_checksum},

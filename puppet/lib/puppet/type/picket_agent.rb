@@ -25,11 +25,20 @@ Puppet::Type.newtype(:picket_agent) do
   DOC
 
   ensurable do
-    desc 'Whether Picket is on the host. `absent` uninstalls.'
+    desc <<~DOC
+      Whether Picket is on the host: `present` of any version, `latest` of the bundle's, to which an older one is upgraded.
+      `absent` uninstalls.
+    DOC
 
     newvalue(:present) { provider.apply }
+    newvalue(:latest) { provider.apply }
     newvalue(:absent) { provider.destroy }
     defaultto :present
+
+    # Another version is a change of the field version.
+    def insync?(is)
+      should == :latest ? is == :present : super
+    end
 
     def retrieve
       provider.presence
@@ -47,7 +56,7 @@ Puppet::Type.newtype(:picket_agent) do
   end
 
   newparam(:bundle) do
-    desc 'Path of the bundle to install from. Default: the newest beside the installer.'
+    desc 'Path of the bundle to install and upgrade from. Default: the newest beside the installer.'
 
     validate { |value| resource.absolute!(:bundle, value) }
   end
@@ -108,7 +117,7 @@ Puppet::Type.newtype(:picket_agent) do
   end
 
   newproperty(:version, parent: PuppetX::Picket::PlannedProperty) do
-    desc 'Read-only: the version that is installed.'
+    desc 'Read-only: the version that is installed; with `ensure => latest` it becomes the one of the bundle.'
 
     validate { |value| resource.read_only!(:version, value) }
     defaultto :planned
@@ -150,7 +159,7 @@ Puppet::Type.newtype(:picket_agent) do
   end
 
   validate do
-    next if self[:ensure] != :present || self[:onboarding].nil? || self[:trust_key] || self[:allow_first_use]
+    next if self[:ensure] == :absent || self[:onboarding].nil? || self[:trust_key] || self[:allow_first_use]
 
     raise ArgumentError, "onboarding needs trust_key, the organisation's public key (picket-onboarding create prints it); " \
                          'with allow_first_use => true the first package that comes is believed'

@@ -119,6 +119,69 @@ describe Puppet::Type.type(:picket_agent).provider(:installer) do
     expect(apply.join).to include("#{installer} cannot be executed; is its file system mounted noexec?")
   end
 
+  context 'when an installer is on the host, too' do
+    before { fake_program(PuppetX::Picket::INSTALLER, 'install.dry' => report(present)) }
+
+    it 'asks that one, without the bundle: any version is good' do
+      fake_program(installer, 'install.dry' => refusal(12, 'the bundle holds 0.2.0'))
+      expect(apply).to be_empty
+      expect(calls_of(PuppetX::Picket::INSTALLER)).to eq(['install --tag site=ham --dry-run --output json --non-interactive --lock-timeout 120'])
+    end
+
+    it 'takes the bundle where that one cannot mend it' do
+      fake_program(PuppetX::Picket::INSTALLER, { 'install.dry' => refusal(15, 'a file is gone') }, 15)
+      fake_program(installer, 'install.dry' => report(present, steps: [['package.install', 'install']]), 'install' => report(present, changed: true))
+      expect(apply).not_to be_empty
+      expect(calls_of(installer).last).to start_with("install --bundle #{bundle} ")
+    end
+
+    it 'tells any other refusal' do
+      fake_program(PuppetX::Picket::INSTALLER, { 'install.dry' => refusal(31, 'another organisation') }, 31)
+      expect(apply.join).to include('another organisation (exit code 31)')
+    end
+  end
+
+  context 'when the newest is wanted' do
+    let(:attributes) { { ensure: :latest, bundle: bundle, tags: { 'site' => 'ham' }, accept: ['memory.total'] } }
+    let(:newer) { present.merge('version' => '0.2.0') }
+    let(:upgrade) { report(present, after: newer, steps: [['package.upgrade', 'upgrade'], ['services.restart', 'restart']]) }
+
+    it 'upgrades, with the installer of the bundle' do
+      fake_program(installer, 'install.dry' => report(present), 'upgrade.dry' => upgrade, 'upgrade' => report(present, after: newer, changed: true))
+      expect(apply).to eq(["version changed '0.1.0' to '0.2.0'"])
+      expect(calls_of(installer).last).to eq("upgrade --bundle #{bundle} --accept memory.total --output json --non-interactive --lock-timeout 120")
+    end
+
+    it 'predicts the version, and what else is not as it should be' do
+      dry = report(present.merge('tags' => {}), after: present, steps: [['tags.write', 'write the tags']])
+      fake_program(installer, 'install.dry' => dry, 'upgrade.dry' => upgrade)
+      expect(apply(noop: true)).to include("current_value '0.1.0', should be '0.2.0' (noop)", "current_value 'absent', should be 'site=ham' (noop)")
+    end
+
+    it 'is content with the version of the bundle' do
+      fake_program(installer, 'install.dry' => report(present), 'upgrade.dry' => report(present))
+      expect(apply).to be_empty
+    end
+
+    it 'installs where nothing is, and asks for no upgrade' do
+      fake_program(installer, 'install.dry' => report(absent, steps: [['package.install', 'install']]), 'install' => report(absent, after: present, changed: true))
+      expect(apply).to include('created')
+      expect(calls_of(installer).grep(%r{upgrade})).to be_empty
+    end
+
+    it 'with noop says nothing of a bundle that is not on the host yet' do
+      fake_program(installer, 'status' => report(present), 'install.dry' => report(present))
+      File.delete(bundle)
+      expect(apply(noop: true)).to be_empty
+    end
+
+    it 'tells of a version that went back' do
+      fake_program(installer, 'install.dry' => report(present), 'upgrade.dry' => upgrade, 'upgrade' => refusal(21, '0.2.0 does not protect', '0.1.0 is back.'))
+      File.write(installer, File.read(installer).sub('exit 0', '[ "$dry" ] || exit 21'))
+      expect(apply).to include("change from '0.1.0' to '0.2.0' failed: 0.2.0 does not protect (exit code 21); fix: 0.1.0 is back.")
+    end
+  end
+
   context 'when it is to go' do
     let(:attributes) { { ensure: :absent } }
     let(:leave) { report(present, steps: [['package.remove', 'remove']]) }

@@ -16,6 +16,7 @@ describe Puppet::Type.type(:picket_agent) do
   it 'onboards with a key only, or where the first one is to be believed' do
     expect { agent(onboarding: '/a.zip') }.to raise_error(Puppet::Error, %r{onboarding needs trust_key})
     agent(onboarding: '/a.zip', trust_key: key)
+    expect { agent(onboarding: '/a.zip', ensure: :latest) }.to raise_error(Puppet::Error, %r{onboarding needs trust_key})
     agent(onboarding: '/a.zip', allow_first_use: true)
     agent(onboarding: '/a.zip', ensure: :absent)
   end

@@ -37,6 +37,11 @@ Result<TrustedRepository> trust_repository(const Ports& ports, const std::string
 Result<RepositoryMaterial> open_repository(const Ports& ports, const std::string& url,
                                            const std::vector<std::string>& keys, const data::Json& receipt);
 
+/// What makes a repository known to hosts that picket-installer does not visit: one folder for each kind of package
+/// manager, laid out as on the host. Errors as trust_repository().
+Result<std::vector<sys::RepositoryFile>> repository_export(const Ports& ports, const std::string& url,
+                                                           const std::vector<std::string>& keys);
+
 /// 28 for what is not to be trusted, 27 for a lock, 2 for arguments, else 21.
 InstallerExit exit_of_repository(const Error& error);
 Failure repository_failure(const std::string& url, const Error& error);

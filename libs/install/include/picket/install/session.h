@@ -20,7 +20,6 @@ enum class VerbKind {
     uninstall,
     self_test,
     prepare_image,
-    export_files,
     upgrade,
     rollback
 };
@@ -32,8 +31,6 @@ struct Request {
     std::string bundle;     ///< file; "" = none found either
     std::string from_repo;  ///< URL of a repository, instead of a bundle; "" = not given
     std::vector<std::string> repo_keys;
-    std::string export_kind; ///< of export_files: "repo"
-    std::string export_directory;
     std::vector<std::string> profiles;
     std::map<std::string, std::string> tags;
     std::vector<std::string> accepted;
@@ -103,7 +100,6 @@ class Session {
     Refusal uninstall(const Request& request, Report& report);
     Refusal self_test(const Request& request, Report& report);
     Refusal prepare_image(const Request& request, Report& report);
-    Refusal export_files(const Request& request, Report& report);
     Refusal upgrade(const Request& request, Report& report);
     Refusal roll_back(const Request& request, Report& report);
     Refusal check_for_replacement(const Request& request, CheckRequest& checks, Report& report);

@@ -7,8 +7,10 @@
 #include <picket/crypto/minisign.h>
 #include <picket/install/failure.h>
 #include <picket/project/files.h>
+#include <picket/sys/repositories.h>
 
-/// Projects that drive picket-installer on a fleet: complete but for the names of the hosts.
+/// Files for whoever administers many hosts: projects that drive picket-installer, complete but for the names of the
+/// hosts, and what else they give to their own tools.
 namespace picket::project {
 
 struct Request {
@@ -32,5 +34,7 @@ Outcome export_ansible(const Request& request);
 Outcome export_puppet(const Request& request);
 /// The shipped profiles and their schema. Needs no bundle.
 Outcome export_profiles(const Request& request);
+/// What makes a signed repository known to hosts. Needs no bundle.
+Outcome export_repository(const Request& request, const std::vector<sys::RepositoryFile>& repository);
 
 } // namespace picket::project

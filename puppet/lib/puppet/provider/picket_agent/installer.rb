@@ -52,11 +52,13 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
                  .map { |step| step['title'] }.join(', ')
   end
 
-  # One run of the installer brings every field in order; the other fields' setters find it done.
+  # What the plans say is done in their order and brings every field in order; the other fields' setters find it done.
   def apply
     return if @state
 
-    @state = installer_run('install', *install_options)['after']
+    raise no_installer unless installer
+
+    plans.select { |plan| plan.report['changed'] }.each { |plan| @state = installer_run(plan.program, *plan.words)['after'] }
   rescue StandardError
     @failed = true
     raise
@@ -65,10 +67,18 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
   steps.keys.push(:remainder).each { |field| define_method("#{field}=") { |_value| apply } }
 
   def destroy
-    @state = installer_run('uninstall', *uninstall_options)['after']
+    raise no_installer unless installer
+
+    @state = installer_run(installer, 'uninstall', *uninstall_options)['after']
   end
 
   private
+
+  # A run of an installer, and what it said that it would do.
+  Plan = Struct.new(:program, :words, :report)
+
+  # What the installer on the host cannot mend without the bundle: a broken Picket, none, and no bundle.
+  WANTS_BUNDLE = [15, 20, 28].freeze
 
   def state
     @state || report['before'] || {}
@@ -101,19 +111,51 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
 
   # The host as it is, and what the installer would do with it.
   def report
-    @report ||= if installer.nil?
-                  without_installer
-                elsif removing?
-                  installer_run('uninstall', *uninstall_options, '--dry-run')
-                elsif unpredictable?
-                  {}
-                else
-                  installer_run('install', *install_options, '--dry-run')
-                end
+    @report ||= plans.map(&:report).reduce { |first, last| joined(first, last) } || {}
+  end
+
+  def joined(first, last)
+    more = last['after'].reject { |field, value| last['before'][field] == value }
+    { 'changed' => first['changed'] || last['changed'], 'before' => first['before'], 'after' => first['after'].merge(more),
+      'steps' => [first, last].select { |report| report['changed'] }.flat_map { |report| report['steps'] } }
+  end
+
+  def plans
+    @plans ||= if installer.nil?
+                 without_installer
+               elsif removing?
+                 [plan(installer, 'uninstall', *uninstall_options)]
+               elsif unpredictable?
+                 []
+               else
+                 with_upgrade(install_plan)
+               end
+  end
+
+  # The installer on the host first: where Picket is whole it needs no bundle, whatever version that is of.
+  def install_plan
+    if File.file?(PuppetX::Picket::INSTALLER)
+      begin
+        return plan(PuppetX::Picket::INSTALLER, 'install', *install_options)
+      rescue PuppetX::Picket::Failed => e
+        raise unless WANTS_BUNDLE.include?(e.code)
+      end
+    end
+    plan(installer, 'install', *bundle, *install_options)
+  end
+
+  # The bundle's own installer knows best what comes after the version that is there.
+  def with_upgrade(install)
+    wanted = resource[:ensure] == :latest && install.report['before']['installed'] && (resource[:bundle].nil? || bundle.any?)
+    wanted ? [install, plan(installer, 'upgrade', *bundle, *accepted)] : [install]
+  end
+
+  def plan(program, *words)
+    Plan.new(program, words, installer_run(program, *words, '--dry-run'))
   end
 
   def without_installer
-    return {} unless File.exist?(PuppetX::Picket::GATE) && !resource.noop?
+    return [] unless File.exist?(PuppetX::Picket::GATE) && !resource.noop?
 
     raise Puppet::Error, "Picket is on this host, but no picket-installer: neither #{resource[:installer] || 'by parameter installer'} " \
                          "nor #{PuppetX::Picket::INSTALLER}; set picket::installer_source"
@@ -121,32 +163,40 @@ Puppet::Type.type(:picket_agent).provide(:installer) do
 
   # With noop the files may not be on the host yet; then only an installed Picket can be asked for its plan.
   def unpredictable?
-    resource.noop? && !files.values.all? { |path| File.exist?(path) } && !installer_run('status')['before']['installed']
+    resource.noop? && ![resource[:bundle], resource[:onboarding]].compact.all? { |path| File.exist?(path) } &&
+      !installer_run(installer, 'status')['before']['installed']
   end
 
   def installer
     [resource[:installer], PuppetX::Picket::INSTALLER].compact.find { |path| File.file?(path) }
   end
 
-  def installer_run(verb, *options)
-    unless installer
-      raise PuppetX::Picket::Failed.new("picket-installer #{verb}", nil,
-                                        "there is no #{resource[:installer] || PuppetX::Picket::INSTALLER}; set picket::installer_source")
-    end
+  def no_installer
+    PuppetX::Picket::Failed.new('picket-installer', nil, "there is no #{resource[:installer] || PuppetX::Picket::INSTALLER}; set picket::installer_source")
+  end
 
-    PuppetX::Picket.run([installer, verb, *options, '--output', 'json', '--non-interactive',
+  def installer_run(program, verb, *options)
+    PuppetX::Picket.run([program, verb, *options, '--output', 'json', '--non-interactive',
                          '--lock-timeout', resource[:lock_timeout].to_s])
   end
 
-  def install_options
-    options = files.select { |_option, path| !resource.noop? || File.exist?(path) }.to_a.flatten
-    options += ['--trust-key', resource[:trust_key]] if resource[:trust_key]
-    options << '--replace-org' if resource[:replace_org]
-    options + pairs('--tag', resource.property(:tags).given.map { |key, value| "#{key}=#{value}" }) + pairs('--accept', resource[:accept])
+  def bundle
+    file('--bundle', resource[:bundle])
   end
 
-  def files
-    { '--bundle' => resource[:bundle], '--onboarding' => resource[:onboarding] }.compact
+  def install_options
+    options = file('--onboarding', resource[:onboarding])
+    options += ['--trust-key', resource[:trust_key]] if resource[:trust_key]
+    options << '--replace-org' if resource[:replace_org]
+    options + pairs('--tag', resource.property(:tags).given.map { |key, value| "#{key}=#{value}" }) + accepted
+  end
+
+  def accepted
+    pairs('--accept', resource[:accept])
+  end
+
+  def file(option, path)
+    path && (!resource.noop? || File.exist?(path)) ? [option, path] : []
   end
 
   def uninstall_options

@@ -5,10 +5,6 @@
 #include <picket/base/text.h>
 #include <picket/install/repository.h>
 
-#include "exporters.h"
-
-/// `export repo`: what makes a repository known to hosts that picket-installer does not visit, one folder for each kind
-/// of package manager, laid out as on the host.
 namespace picket::install {
 namespace {
 
@@ -32,21 +28,14 @@ std::string read_me(const TrustedRepository& trusted) {
 
 } // namespace
 
-Result<std::vector<ExportedFile>> make_repository_export(const ExportContext& context) {
-    if (context.request.from_repo.empty())
-        return Error(ErrorCode::invalid_input, "say which repository with --from-repo URL");
-    const TrustedRepository trusted =
-        PICKET_TRY(trust_repository(context.ports, context.request.from_repo, context.request.repo_keys));
-    std::vector<ExportedFile> files{{"README.txt", read_me(trusted)}};
+Result<std::vector<sys::RepositoryFile>> repository_export(const Ports& ports, const std::string& url,
+                                                           const std::vector<std::string>& keys) {
+    const TrustedRepository trusted = PICKET_TRY(trust_repository(ports, url, keys));
+    std::vector<sys::RepositoryFile> files{{"README.txt", read_me(trusted)}};
     for (const auto& [kind, folder] : kKinds)
         for (const sys::RepositoryFile& file : sys::repository_files(kind, trusted.repository))
             files.push_back({folder + file.path, file.content});
     return files;
-}
-
-Failure repository_export_failure(const ExportRequest& request, const Error& error) {
-    return request.from_repo.empty() ? failure_from(InstallerExit::usage, error)
-                                     : repository_failure(request.from_repo, error);
 }
 
 } // namespace picket::install
