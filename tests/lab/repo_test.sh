@@ -177,7 +177,7 @@ in_host sh -c 'dpkg --purge picket; rm /etc/apt/sources.list.d/picket.sources /u
 rpm=$(echo "$scratch"/packages/*.rpm)
 KIND=dnf
 check "the host can be made to look like RHEL's family" el_make
-libraries=$(el_libraries "$rpm" "$scratch") || exit 1
+libraries=$(el_libraries "$scratch" "$rpm") || exit 1
 lab_push "$HOST" "$libraries" /root/lab-libraries.rpm
 in_host sh -c 'rpm -i --nodeps /root/lab-libraries.rpm; rm -rf /etc/yum.repos.d/* /var/cache/dnf'
 before=$(left)
