@@ -19,6 +19,7 @@ namespace {
 using install::Request;
 
 constexpr std::uint64_t kLongestLockTimeoutSeconds = 86'400;
+constexpr std::size_t kLongestRing = 32;
 constexpr Bytes kSupportMatrixLimit = mebibytes(1);
 
 Result<void> read_tags(const command_line::Invocation& invocation, Request& request) {
@@ -33,6 +34,22 @@ Result<void> read_tags(const command_line::Invocation& invocation, Request& requ
             return good.error().with_context("--tag");
         request.tags[key] = value;
     }
+    return {};
+}
+
+/// A ring is a repository of its own, in the folder of its name (packaging/repo/publish --ring).
+Result<void> read_ring(const command_line::Invocation& invocation, Request& request) {
+    if (!invocation.has("--ring"))
+        return {};
+    const std::string ring = invocation.get("--ring");
+    if (request.from_repo.empty())
+        return Error(ErrorCode::invalid_input, "--ring belongs to --from-repo URL");
+    if (ring.empty() || ring.size() > kLongestRing || ring.front() < 'a' || ring.front() > 'z' ||
+        ring.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+        return Error(ErrorCode::invalid_input, fmt::format("--ring {}: 1 to {} of a-z, 0-9 and -, a letter first",
+                                                           escape_for_display(ring), kLongestRing));
+    request.ring = ring;
+    request.from_repo += (request.from_repo.ends_with('/') ? "" : "/") + ring;
     return {};
 }
 
@@ -79,6 +96,7 @@ Result<Request> request_of(const command_line::Invocation& invocation) {
     request.bundle = invocation.get("--bundle");
     request.from_repo = invocation.get("--from-repo");
     request.repo_keys = invocation.all("--repo-key");
+    PICKET_TRY(read_ring(invocation, request));
     if (!request.from_repo.empty() && !request.bundle.empty())
         return Error(ErrorCode::invalid_input, "--bundle and --from-repo exclude each other");
     if (!request.repo_keys.empty() && request.from_repo.empty())
@@ -87,6 +105,7 @@ Result<Request> request_of(const command_line::Invocation& invocation) {
     request.profiles = invocation.all("--profile");
     request.accepted = invocation.all("--accept");
     request.replace_org = invocation.has("--replace-org");
+    request.version = invocation.get("--version");
     request.allow_downgrade = invocation.has("--allow-downgrade");
     request.dry_run = invocation.has("--dry-run");
     if (invocation.has("--purge") && invocation.has("--keep-state"))

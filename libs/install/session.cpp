@@ -43,9 +43,19 @@ std::vector<std::string> present_identity_files(const sys::Root& root) {
 } // namespace
 
 std::string_view to_string(VerbKind verb) {
-    static constexpr std::array<std::string_view, 11> kNames{"check",  "install",   "onboard",  "offboard",
-                                                             "status", "uninstall", "selftest", "prepare-image",
-                                                             "export", "upgrade",   "rollback"};
+    static constexpr std::array<std::string_view, 13> kNames{"check",
+                                                             "install",
+                                                             "onboard",
+                                                             "offboard",
+                                                             "status",
+                                                             "uninstall",
+                                                             "selftest",
+                                                             "prepare-image",
+                                                             "export",
+                                                             "upgrade",
+                                                             "rollback",
+                                                             "os-upgrade prepare",
+                                                             "os-upgrade finish"};
     return kNames[static_cast<std::size_t>(verb)];
 }
 
@@ -70,10 +80,19 @@ data::Json to_json(const Report& report) {
 
 Report Session::run(const Request& request) {
     using Method = Refusal (Session::*)(const Request&, Report&);
-    static constexpr std::array<Method, 11> kVerbs{
-        &Session::check,     &Session::install,   &Session::onboard,       &Session::offboard,     nullptr,
-        &Session::uninstall, &Session::self_test, &Session::prepare_image, &Session::export_files, &Session::upgrade,
-        &Session::roll_back};
+    static constexpr std::array<Method, 13> kVerbs{&Session::check,
+                                                   &Session::install,
+                                                   &Session::onboard,
+                                                   &Session::offboard,
+                                                   nullptr,
+                                                   &Session::uninstall,
+                                                   &Session::self_test,
+                                                   &Session::prepare_image,
+                                                   &Session::export_files,
+                                                   &Session::upgrade,
+                                                   &Session::roll_back,
+                                                   &Session::prepare_os_upgrade,
+                                                   &Session::finish_os_upgrade};
     Report report;
     report.verb = to_string(request.verb);
     report.dry_run = request.dry_run;
@@ -145,6 +164,8 @@ Session::Refusal Session::recover(Milliseconds lock_timeout) {
 void Session::tidy() {
     if (!journal_.load().value_or(Journal{}).has_value()) {
         (void)remove_known(ports_.root, working_files());
+        if (!ports_.root.exists(paths::kOsUpgrade))
+            (void)ports_.root.remove(files::kSparedInstaller);
         const auto package = ports_.packages != nullptr ? ports_.packages->state(files::kPackageName)
                                                         : Result<sys::PackageState>(sys::PackageState{});
         if (package && package->status != sys::PackageStatus::installed)
@@ -195,7 +216,7 @@ Session::Refusal Session::carry_out(const Request& request, Plan plan, Report& r
 
 Session::Refusal Session::offboard(const Request& request, Report& report) {
     if (!state_.installed() && !state_.onboarded())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     return carry_out(request, plan_offboard(state_), report);
 }
 
@@ -206,7 +227,7 @@ Session::Refusal Session::uninstall(const Request& request, Report& report) {
 
 Session::Refusal Session::prepare_image(const Request& request, Report& report) {
     if (!state_.installed())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     return carry_out(request, plan_prepare_image(state_, present_identity_files(ports_.root), ports_.image), report);
 }
 
@@ -226,7 +247,7 @@ Session::Refusal Session::export_files(const Request& request, Report& report) {
 
 Session::Refusal Session::self_test(const Request&, Report& report) {
     if (!state_.installed())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     const auto result = ports_.daemon.self_test();
     const bool passed = result && result->passed;
     const std::string detail = result ? result->detail : result.error().message();

@@ -24,7 +24,7 @@ PLATFORM_ID="platform:el9"
 PRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"
 END
     echo "Rocky Linux release 9.4 (Blue Onyx)" >/etc/redhat-release
-    mkdir -p /etc/rpm /etc/yum.repos.d
+    mkdir -p /etc/rpm /etc/yum.repos.d /etc/dnf/plugins
     echo "%_dbpath /var/lib/rpm" >/etc/rpm/macros
     rm -rf /var/lib/rpm /root/.rpmdb
     rpm --initdb'

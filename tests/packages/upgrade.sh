@@ -32,6 +32,15 @@ install_first() {
   check_equal "and runs" "$(running)" 0.1.0
 }
 
+# held HOLD RELEASE: what HOLD, a shell's command, keeps at 0.1.0 stays there; RELEASE ends that
+held() {
+  in_host sh -c "$1"
+  check_code 12 "a version that is held ($1)" in_host /root/0.11.0/picket-installer upgrade
+  check_contains "is not replaced" "$OUTPUT" "Picket is held at 0.1.0"
+  check_code 0 "unless the new one is named" in_host /root/0.11.0/picket-installer upgrade --version 0.11.0 --dry-run
+  in_host sh -c "$2"
+}
+
 # From 0.11.0
 bad_version_goes_back() {
   local began=$SECONDS

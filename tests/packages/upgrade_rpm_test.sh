@@ -27,6 +27,7 @@ whole() {
 }
 
 install_first
+held "echo 'picket-0:0.1.0-1.*' >/etc/dnf/plugins/versionlock.list" "rm /etc/dnf/plugins/versionlock.list"
 check_code 0 "an upgrade from 0.1.0 to 0.11.0" in_host /root/0.11.0/picket-installer upgrade --output json
 check_contains "whose restart was measured" "$OUTPUT" "its restart took the gate"
 check_equal "0.11.0 runs" "$(running)" 0.11.0

@@ -32,6 +32,7 @@ end_opens() {
 check_code 20 "a host without Picket has nothing to upgrade" in_host /root/picket-installer upgrade
 install_first
 check_code 12 "there is nothing to go back to yet" in_host picket-installer rollback
+held "apt-mark hold picket" "apt-mark unhold picket"
 in_host python3 -c 'open("/root/sample.com", "w").write("X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*")'
 
 check_code 0 "the plan for 0.11.0" in_host /root/0.11.0/picket-installer upgrade --dry-run --output json
@@ -54,7 +55,16 @@ check_code 12 "an older version is refused" in_host picket-installer upgrade --b
 check_contains "and said to be one" "$OUTPUT" "the bundle holds the older 0.1.0"
 
 bad_version_goes_back
+# As if 0.11.0 had brought a newer schema of records: 0.1.0 has to go back from it.
+newest=$(in_host python3 -c 'import sqlite3
+database = sqlite3.connect("/var/lib/picket/state.db", timeout=20, isolation_level=None)
+database.executescript("ALTER TABLE events ADD COLUMN later TEXT NOT NULL DEFAULT 0; CREATE TABLE later (x); PRAGMA user_version=4")
+print(database.execute("SELECT max(sequence) FROM events").fetchone()[0])')
 roll_back
+check_equal "its records have its own schema" "$(in_host python3 -c 'import sqlite3
+print(sqlite3.connect("/var/lib/picket/state.db").execute("PRAGMA user_version").fetchone()[0])')" 3
+check_contains "and hold what 0.11.0 recorded" "$(in_host picket event list --limit 1000 --output json)" "\"sequence\":$newest,"
+check "the copy of before is there" in_host test -s /var/lib/picket/state.db.bak-4
 
 # Killed while dpkg is at work, and while the new version is being proved.
 killed_in package.upgrade

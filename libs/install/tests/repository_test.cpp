@@ -229,6 +229,19 @@ TEST_CASE("a broken package is mended from the repository") {
     CHECK(host.repositories.mended);
 }
 
+TEST_CASE("each ring has an index of its own: what another ring showed does not make this one old") {
+    RepositoryHost host;
+    REQUIRE_FALSE(host.run(host.request()).failure);
+    *host.repositories.index.published -= std::chrono::hours(1);
+    CHECK(host.run(host.request()).exit() == InstallerExit::bundle_refused);
+    Request request = host.request();
+    request.ring = "insiders";
+    const Report report = host.run(request);
+    REQUIRE_MESSAGE(!report.failure, (report.failure ? report.failure->message : ""));
+    *host.repositories.index.published -= std::chrono::hours(1);
+    CHECK(host.run(request).exit() == InstallerExit::bundle_refused);
+}
+
 TEST_CASE("a repository is of no use for an image") {
     Host host;
     Request request = host.install_request();

@@ -22,7 +22,9 @@ enum class VerbKind {
     prepare_image,
     export_files,
     upgrade,
-    rollback
+    rollback,
+    os_upgrade_prepare,
+    os_upgrade_finish
 };
 std::string_view to_string(VerbKind verb);
 
@@ -31,6 +33,7 @@ struct Request {
     std::string onboarding; ///< file; "" = not given
     std::string bundle;     ///< file; "" = none found either
     std::string from_repo;  ///< URL of a repository, instead of a bundle; "" = not given
+    std::string ring;       ///< which of the repository's; from_repo names it already
     std::vector<std::string> repo_keys;
     std::string export_kind; ///< of export_files: "repo"
     std::string export_directory;
@@ -42,7 +45,8 @@ struct Request {
     Milliseconds lock_timeout{120'000};
     UninstallMode uninstall_mode = UninstallMode::keep_state;
     bool replace_org = false;
-    bool allow_downgrade = false; ///< of upgrade
+    std::string version;          ///< of upgrade: no other one; "" = whatever the bundle holds
+    bool allow_downgrade = false; ///< of upgrade and os-upgrade finish
     bool dry_run = false;
     bool is_root = false; ///< who runs this may change the host
 };
@@ -69,7 +73,7 @@ struct Report {
     InstallerExit exit() const { return failure ? failure->exit : InstallerExit::success; }
 };
 data::Json to_json(const Report& report);
-Failure not_installed_failure();
+Failure not_installed_failure(const HostState& state);
 /// Why what was given could not be opened; nothing where it could, or was not given.
 std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& input);
 
@@ -91,6 +95,8 @@ class Session {
     void open_repository(const Request& request, Wishes& wishes, CheckRequest& checks);
     Refusal refuse_other_organisation(const Request& request, const Wishes& wishes) const;
     Refusal requirements_of_install(const Request& request, const Wishes& wishes) const;
+    void open_material(const Request& request, Wishes& wishes, CheckRequest& checks);
+    Refusal install_opened(const Request& request, Wishes& wishes, CheckRequest& checks, Report& report);
     Refusal await_package_manager(const Request& request, CheckRequest& checks);
     Refusal carry_out(const Request& request, Plan plan, Report& report);
     void tidy();
@@ -106,6 +112,9 @@ class Session {
     Refusal export_files(const Request& request, Report& report);
     Refusal upgrade(const Request& request, Report& report);
     Refusal roll_back(const Request& request, Report& report);
+    Refusal prepare_os_upgrade(const Request& request, Report& report);
+    Refusal finish_os_upgrade(const Request& request, Report& report);
+    Refusal choose_material(Request& request, Wishes& wishes) const;
     Refusal check_for_replacement(const Request& request, CheckRequest& checks, Report& report);
     Refusal replace(const Request& request, Plan plan, Report& report);
 
