@@ -19,7 +19,7 @@ for event in json.load(sys.stdin)["data"]["events"]: print(event["sequence"])'
 
 # A profile, a tag, an exclusion, a file in quarantine and its records.
 os_upgrade_fill() {
-  echo '{"antivirusEngine": {"openDeadlineMs": 2345}}' >"$scratch/profile.json"
+  echo '{"realTimeProtection": {"openDeadlineMs": 2345}}' >"$scratch/profile.json"
   lab_push "$HOST" "$scratch/profile.json" /root/profile.json
   check_code 0 "Picket is installed" in_host /root/picket-installer install --onboarding /root/acme.zip --profile /root/profile.json --tag role=web
   check "an exclusion is made" in_host picket exclusion folder add --path /srv/spool --reason "of the spooler" --owner ops
@@ -48,7 +48,7 @@ for step in json.load(sys.stdin)["steps"]: print("      {id}: {detail} ({ms} ms)
   check_equal "and is who it was" "$(os_upgrade_knows)" "$before"
   check_code 0 "the events are whole" in_host picket event verify
   check_contains "one says how long nothing protected" "$(in_host picket event list --type protection.weakened --output json)" '"os_upgrade"'
-  check_equal "those of before are there" "$(os_upgrade_events | sed "/^$last\$/q")" "$(seq "$last")"
+  check_equal "those of before are there" "$(os_upgrade_events | sed -n "1,/^$last\$/p")" "$(seq "$last")"
   check "what was in quarantine can be had back" in_host picket threat quarantine restore --all
   check "and is there" in_host test -s /root/eicar
 }
