@@ -136,10 +136,12 @@ class Rpm final : public PackageManager {
 
   private:
     std::string held_by(const std::string& package) const {
-        for (const LockList& list : kLockLists)
-            for (const std::string_view line : split(root_.read(list.path, mebibytes(1)).value_or(""), '\n'))
+        for (const LockList& list : kLockLists) {
+            const std::string text = root_.read(list.path, mebibytes(1)).value_or("");
+            for (const std::string_view line : split(text, '\n'))
                 if (names(list, line, package))
                     return list.command;
+        }
         return "";
     }
 
