@@ -19,6 +19,7 @@ namespace {
 using install::Request;
 
 constexpr std::uint64_t kLongestLockTimeoutSeconds = 86'400;
+constexpr std::size_t kLongestRing = 32;
 constexpr Bytes kSupportMatrixLimit = mebibytes(1);
 
 Result<void> read_tags(const command_line::Invocation& invocation, Request& request) {
@@ -62,21 +63,38 @@ Result<void> read_files(const command_line::Invocation& invocation, Request& req
 
 } // namespace
 
+Result<install::RepositoryWish> repository_of(const command_line::Invocation& invocation) {
+    install::RepositoryWish wish{invocation.get("--from-repo"), invocation.get("--ring"), invocation.all("--repo-key")};
+    if (wish.url.empty() && !wish.keys.empty())
+        return Error(ErrorCode::invalid_input, "--repo-key belongs to --from-repo URL");
+    if (!invocation.has("--ring"))
+        return wish;
+    if (wish.url.empty())
+        return Error(ErrorCode::invalid_input, "--ring belongs to --from-repo URL");
+    if (wish.ring.empty() || wish.ring.size() > kLongestRing || wish.ring.front() < 'a' || wish.ring.front() > 'z' ||
+        wish.ring.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+        return Error(ErrorCode::invalid_input, fmt::format("--ring {}: 1 to {} of a-z, 0-9 and -, a letter first",
+                                                           escape_for_display(wish.ring), kLongestRing));
+    wish.url += (wish.url.ends_with('/') ? "" : "/") + wish.ring;
+    return wish;
+}
+
 Result<Request> request_of(const command_line::Invocation& invocation) {
     Request request;
     request.verb = kind_of(invocation.verb->words);
     request.is_root = geteuid() == 0;
     request.onboarding = invocation.get("--onboarding", invocation.get("FILE"));
     request.bundle = invocation.get("--bundle");
-    request.from_repo = invocation.get("--from-repo");
-    request.repo_keys = invocation.all("--repo-key");
+    install::RepositoryWish repository = PICKET_TRY(repository_of(invocation));
+    request.from_repo = std::move(repository.url);
+    request.ring = std::move(repository.ring);
+    request.repo_keys = std::move(repository.keys);
     if (!request.from_repo.empty() && !request.bundle.empty())
         return Error(ErrorCode::invalid_input, "--bundle and --from-repo exclude each other");
-    if (!request.repo_keys.empty() && request.from_repo.empty())
-        return Error(ErrorCode::invalid_input, "--repo-key belongs to --from-repo URL");
     request.profiles = invocation.all("--profile");
     request.accepted = invocation.all("--accept");
     request.replace_org = invocation.has("--replace-org");
+    request.version = invocation.get("--version");
     request.allow_downgrade = invocation.has("--allow-downgrade");
     request.dry_run = invocation.has("--dry-run");
     if (invocation.has("--purge") && invocation.has("--keep-state"))

@@ -8,6 +8,7 @@
 #include <picket/release_keys/release_keys.h>
 #include <picket/trust/onboarding.h>
 
+#include "arguments.h"
 #include "options.h"
 
 namespace picket::installer {
@@ -72,7 +73,10 @@ install::Report run(const command_line::Invocation& invocation, const std::atomi
 
 project::Outcome write_repository(const command_line::Invocation& invocation, const std::string& folder,
                                   const std::atomic<bool>& stop) {
-    const std::string url = invocation.get("--from-repo");
+    const auto wish = repository_of(invocation);
+    if (!wish)
+        return failed(install::failure_from(InstallerExit::usage, wish.error()));
+    const std::string& url = wish->url;
     if (url.empty())
         return failed({InstallerExit::usage, "say which repository with --from-repo URL", ""});
     const auto root = sys::Root::open("/");
@@ -80,7 +84,7 @@ project::Outcome write_repository(const command_line::Invocation& invocation, co
         return failed(install::failure_from(InstallerExit::internal, root.error()));
     const SystemClock clock;
     const install::RealPorts ports(*root, clock, stop, real_options());
-    const auto files = install::repository_export(ports.get(), url, invocation.all("--repo-key"));
+    const auto files = install::repository_export(ports.get(), url, wish->keys);
     if (!files)
         return failed(install::repository_failure(url, files.error()));
     project::Request request;
@@ -133,7 +137,7 @@ const std::vector<ExportKind>& export_kinds() {
          run<project::export_profiles>},
         {{.words = "export repo",
           .summary = "Writes what makes a signed repository known to hosts: for apt, dnf and zypper, with its keys.",
-          .options = {kFolder, kFromRepo, kRepoKey},
+          .options = {kFolder, kFromRepo, kRing, kRepoKey},
           .examples =
               {"picket-installer export repo picket-repository --from-repo https://packages.example.org/picket"},
           .note = "For hosts whose packages come by other means than this program. Needs no root."},

@@ -101,7 +101,9 @@ Report run_session(const command_line::Invocation& invocation, LogFile& log) {
     const auto root = sys::Root::open(root_directory);
     if (!root)
         return failed(verb, InstallerExit::usage, root.error().with_context("--root").message());
-    const bool takes_bundle = request.verb == install::VerbKind::install || request.verb == install::VerbKind::upgrade;
+    const bool takes_bundle = request.verb == install::VerbKind::install ||
+                              request.verb == install::VerbKind::upgrade ||
+                              request.verb == install::VerbKind::os_upgrade_finish;
     if (request.bundle.empty() && request.from_repo.empty() && takes_bundle)
         request.bundle = bundle_of(invocation);
     const SystemClock clock;

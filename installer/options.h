@@ -9,6 +9,8 @@ inline const command_line::Option kBundle{.name = "--bundle",
                                           .help =
                                               "default: the newest beside this program, then in the current directory",
                                           .kind = command_line::ValueKind::path};
+inline const command_line::Option kRing{
+    .name = "--ring", .value = "RING", .help = "of the repository: insiders, prod, or as its publisher calls them"};
 inline const command_line::Option kRepoKey{
     .name = "--repo-key",
     .value = "KEY",

@@ -96,9 +96,9 @@ std::string status_text(const install::Report& report) {
     for (const auto& [name, unit] : data::member(report.after, "units").items())
         units[name] = data::string_or(unit, "state", "");
     shown["units"] = units;
-    return command_line::render_fields(shown,
-                                       {"installed", "package_status", "version", "way_back", "onboarded", "org_name",
-                                        "org_id", "definitions", "profiles", "tags", "units", "interrupted_run"});
+    return command_line::render_fields(shown, {"installed", "package_status", "version", "way_back", "onboarded",
+                                               "org_name", "org_id", "definitions", "profiles", "tags", "units",
+                                               "os_upgrade", "interrupted_run"});
 }
 
 std::string export_text(const install::Report& report) {
@@ -120,6 +120,8 @@ std::string success_text(const install::Report& report) {
     if (report.verb == "selftest")
         return "The host is protected: " + escape_for_display(report.steps.empty() ? "" : report.steps.front().detail) +
                "\n";
+    if (report.verb == "os-upgrade prepare")
+        return "This host is not protected until picket-installer os-upgrade finish.\n";
     return report.changed ? fmt::format("{}: done.\n", report.verb)
                           : fmt::format("{}: nothing had to change.\n", report.verb);
 }

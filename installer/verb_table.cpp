@@ -59,7 +59,9 @@ const Option kFromRepo{.name = "--from-repo",
                        .value = "URL",
                        .help = "install from this signed repository, instead of a bundle, and set it up for updates"};
 
-const Option kAllowDowngrade{.name = "--allow-downgrade", .help = "take a bundle of an older version, too"};
+const Option kAllowDowngrade{.name = "--allow-downgrade", .help = "take an older version, too"};
+
+const Option kVersion{.name = "--version", .value = "VERSION", .help = "only this version, also where it is held back"};
 
 struct Row {
     VerbKind kind;
@@ -76,7 +78,7 @@ const std::vector<Row>& rows() {
         {VerbKind::install,
          {.words = "install",
           .summary = "Installs Picket from the bundle, onboards the host, and proves that it protects.",
-          .options = {kOnboarding, kBundle, kFromRepo, kRepoKey, kProfile, kTag, kDryRun, kReplaceOrg},
+          .options = {kOnboarding, kBundle, kFromRepo, kRing, kRepoKey, kProfile, kTag, kDryRun, kReplaceOrg},
           .examples =
               {"picket-installer install --onboarding acme.zip",
                "picket-installer install --onboarding acme.zip --profile servers.yaml --tag site=ham",
@@ -87,7 +89,7 @@ const std::vector<Row>& rows() {
         {VerbKind::upgrade,
          {.words = "upgrade",
           .summary = "Puts the bundle's version in the place of the installed one, and proves that it protects.",
-          .options = {kBundle, kAllowDowngrade, kDryRun},
+          .options = {kBundle, kVersion, kAllowDowngrade, kDryRun},
           .examples = {"picket-installer upgrade",
                        "picket-installer upgrade --bundle picket-0.2.0-x86_64.tar.gz --dry-run"},
           .note =
@@ -100,6 +102,24 @@ const std::vector<Row>& rows() {
           .options = {kDryRun},
           .examples = {"picket-installer rollback"},
           .note = "Proved as an upgrade is. One step: after it there is nothing further back."}},
+        {VerbKind::os_upgrade_prepare,
+         {.words = "os-upgrade prepare",
+          .summary = "Takes Picket's programs out of the way of an upgrade of the operating system; keeps all else.",
+          .options = {kDryRun},
+          .examples = {"picket-installer os-upgrade prepare --dry-run"},
+          .note = "The host is not protected until os-upgrade finish; picket-installer status says since when and by "
+                  "whom. Identity, settings, quarantine, records and the package of this version stay on the host. "
+                  "Where the package is not there, the plan says that finish will need a bundle."}},
+        {VerbKind::os_upgrade_finish,
+         {.words = "os-upgrade finish",
+          .summary = "Puts Picket back after an upgrade of the operating system, and proves that it protects.",
+          .options = {kBundle, kFromRepo, kRing, kRepoKey, kAllowDowngrade, kDryRun},
+          .examples = {"picket-installer os-upgrade finish",
+                       "picket-installer os-upgrade finish --bundle picket-0.2.0-x86_64.tar.gz"},
+          .note =
+              "Without a bundle or a repository it takes the package that os-upgrade prepare left, or the repository "
+              "that the host was installed from. Also where the operating system was not upgraded after all. A "
+              "failure leaves the host prepared."}},
         {VerbKind::onboard,
          {.words = "onboard",
           .summary = "Gives an installed Picket its organisation, or a newer package of it.",

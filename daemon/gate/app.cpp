@@ -16,7 +16,9 @@
 #include <picket/base/build_info.h>
 #include <picket/base/text.h>
 #include <picket/base/time_text.h>
+#include <picket/data/json.h>
 #include <picket/host/fanotify_users.h>
+#include <picket/model/paths.h>
 #include <picket/profile/watcher.h>
 #include <picket/sandbox/privileges.h>
 #include <picket/sys/mounts.h>
@@ -51,6 +53,23 @@ constexpr rlim_t kDescriptors = 65'536;
 void make_directory(const sys::Root& root, const char* path, mode_t mode) {
     if (const auto made = root.make_directories(path, mode); !made)
         log(LogLevel::warning, made.error().message());
+}
+
+/// What the installer wrote when it took the programs away; it is gone once `os-upgrade finish` has proved them.
+std::optional<Event> os_upgrade_gap(const sys::Root& root) {
+    const auto text = root.read(paths::kOsUpgrade, kibibytes(64));
+    const auto record = text ? data::parse_json(*text) : Result<data::Json>(text.error());
+    if (!record)
+        return std::nullopt;
+    Event event;
+    event.type = EventType::protection_weakened;
+    event.reason = "os_upgrade";
+    event.path = paths::kOsUpgrade;
+    event.message = fmt::format("no protection from {} until now, for an upgrade of the operating system ({}) that {} "
+                                "had prepared",
+                                data::string_or(*record, "since", "?"), data::string_or(*record, "from", "?"),
+                                data::string_or(*record, "by", "?"));
+    return event;
 }
 
 } // namespace
@@ -339,6 +358,8 @@ Result<void> App::start_aftermath() {
     event.type = EventType::daemon_started;
     event.message = fmt::format("picketd {}", build::version());
     p.aftermath->record(event);
+    if (const auto gap = os_upgrade_gap(*p.root))
+        p.aftermath->record(*gap);
     return {};
 }
 

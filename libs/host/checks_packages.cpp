@@ -125,6 +125,8 @@ Answer check_product_installed(const CheckContext& context) {
     const bool expected = receipt || package != PackageState::absent || missing.size() < kPrograms.size();
     if (!expected)
         return {CheckStatus::pass, "not installed", required};
+    if (package == PackageState::absent && context.root().exists(paths::kOsUpgrade))
+        return {CheckStatus::pass, "taken out for an upgrade of the operating system", required};
     if (package == PackageState::broken)
         return {CheckStatus::fail,
                 rpm && *rpm ? fmt::format("the package picket is broken: {}", (*rpm)->detail)

@@ -8,8 +8,8 @@ namespace picket::install {
 namespace {
 
 const Handler* handler_of(std::string_view id) {
-    for (const auto table :
-         {file_handlers(), package_handlers(), repository_handlers(), service_handlers(), upgrade_handlers()})
+    for (const auto table : {file_handlers(), package_handlers(), repository_handlers(), service_handlers(),
+                             upgrade_handlers(), os_upgrade_handlers()})
         for (const Handler& row : table)
             if (row.id == id)
                 return &row;

@@ -24,6 +24,7 @@ std::span<const Handler> package_handlers();
 std::span<const Handler> repository_handlers();
 std::span<const Handler> service_handlers();
 std::span<const Handler> upgrade_handlers();
+std::span<const Handler> os_upgrade_handlers();
 
 Result<data::Json> prepare_nothing(const HandlerContext&, const Step&);
 Result<void> undo_nothing(const HandlerContext&, const Step&, const data::Json&);

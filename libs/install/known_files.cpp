@@ -120,6 +120,8 @@ const std::vector<KnownPath>& product_files() {
         {"/var/lib/picket/install/packages", kDirectory},
         {"/var/lib/picket/install/receipt.json", kFile},
         {"/var/lib/picket/install/unproved", kFile},
+        {"/var/lib/picket/install/os-upgrade.json", kFile},
+        {"/var/lib/picket/install/picket-installer", kFile},
         {"/var/lib/picket/install/.*.tmp", kFile},
     };
     return kKnown;

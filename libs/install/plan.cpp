@@ -128,21 +128,25 @@ void add_configuration(Plan& plan, const HostState& state, const Wishes& wishes)
 }
 
 void add_package(Plan& plan, const HostState& state, const Wishes& wishes) {
-    const BundleMaterial& bundle = *wishes.bundle;
+    const KeptPackage package =
+        wishes.kept
+            ? *wishes.kept
+            : KeptPackage{wishes.bundle->version, wishes.bundle->package_sha256,
+                          fmt::format("{}/{}", staged_directory(wishes.bundle->version), wishes.bundle->package_file)};
     add(plan, "package_manager.wait", "wait for the package manager", {{"timeout_ms", wishes.lock_timeout.count()}},
         false);
-    add(plan, "package.install", fmt::format("install the package {} {}", files::kPackageName, bundle.version),
+    add(plan, "package.install", fmt::format("install the package {} {}", files::kPackageName, package.version),
         {{"package", files::kPackageName},
-         {"version", bundle.version},
+         {"version", package.version},
          {"manager", state.package_system},
-         {"file", fmt::format("{}/{}", staged_directory(bundle.version), bundle.package_file)},
+         {"file", package.path},
          {"state_kept", state.state_kept}});
 }
 
 bool wants_definitions(const HostState& state, const Wishes& wishes) {
     if (!wishes.bundle || wishes.bundle->definitions.empty() || state.definitions == wishes.bundle->definitions)
         return false;
-    return state.definitions.empty() || !state.installed();
+    return state.definitions.empty() || (!state.installed() && state.os_upgrade.is_null());
 }
 
 void add_services(Plan& plan, const HostState& state, const Wishes& wishes) {
@@ -193,11 +197,19 @@ Plan new_plan(std::string verb, Recovery recovery) {
 /// What only the installer put on the host.
 Json installer_files(const HostState& state) {
     Json paths{files::kInstaller, files::kReceipt, files::kUnproved};
+    if (!state.os_upgrade.is_null())
+        for (const char* path : {files::kSparedInstaller, paths::kOsUpgrade})
+            paths.push_back(path);
     for (const KeptPackage& kept : state.kept)
         paths.push_back(kept.path);
     if (!state.kept.empty())
         paths.push_back(files::kKeptPackages);
     return paths;
+}
+
+bool has_package(const HostState& state, UninstallMode mode) {
+    return state.has_programs() ||
+           (mode == UninstallMode::purge && state.package.status == sys::PackageStatus::config_files);
 }
 
 void add_directories(Plan& plan) {
@@ -227,7 +239,7 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
     add_directories(plan);
     if (from_repository)
         add_repository(plan, state, wishes);
-    else if (new_package || definitions || copy_installer || keep)
+    else if (wishes.bundle && (new_package || definitions || copy_installer || keep))
         add(plan, "bundle.stage", fmt::format("stage the bundle {}", wishes.bundle->version),
             {{"version", wishes.bundle->version},
              {"sha256", wishes.bundle->sha256},
@@ -235,6 +247,8 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
             false);
     if (keep)
         add_keep(plan, staged_directory(wishes.bundle->version), *wishes.bundle);
+    if (!state.os_upgrade.is_null())
+        add_os_upgrade_resume(plan, state, wishes);
     if (new_package && from_repository)
         add_repository_package(plan, state, wishes);
     else if (new_package)
@@ -253,6 +267,8 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
             {{"from", fmt::format("{}/{}", staged_directory(wishes.bundle->version), wishes.bundle->installer_file)},
              {"to", files::kInstaller}});
     add_services(plan, state, wishes);
+    if (!state.os_upgrade.is_null())
+        add_os_upgrade_end(plan);
     if (!plan.changes() && !(state.unproved && !wishes.image))
         return nothing(plan);
     add_verification(plan, state, wishes);
@@ -278,30 +294,32 @@ Plan plan_offboard(const HostState& state) {
     return plan;
 }
 
-Plan plan_uninstall(const HostState& state, UninstallMode mode, Milliseconds lock_timeout, bool image) {
-    Plan plan = new_plan("uninstall", Recovery::finish);
+void add_removal(Plan& plan, const HostState& state, UninstallMode mode, Milliseconds lock_timeout, bool image) {
     const bool purge = mode == UninstallMode::purge;
-    const bool has_package = state.package.status == sys::PackageStatus::installed ||
-                             state.package.status == sys::PackageStatus::broken ||
-                             (purge && state.package.status == sys::PackageStatus::config_files);
     const bool has_units =
         std::any_of(state.units.begin(), state.units.end(), [](const auto& unit) { return unit.known; });
     if (has_units && !image)
         add(plan, "services.stop", "stop the services", {{"units", units()}});
     if (has_units)
         add(plan, "services.disable", "do not start at boot", {{"units", {units().front()}}});
-    if (has_package) {
-        add(plan, "package_manager.wait", "wait for the package manager", {{"timeout_ms", lock_timeout.count()}},
-            false);
-        add(plan, "package.remove", fmt::format("{} the package {}", purge ? "purge" : "remove", files::kPackageName),
-            {{"package", files::kPackageName}, {"purge", purge}});
-    }
+    if (!has_package(state, mode))
+        return;
+    add(plan, "package_manager.wait", "wait for the package manager", {{"timeout_ms", lock_timeout.count()}}, false);
+    add(plan, "package.remove", fmt::format("{} the package {}", purge ? "purge" : "remove", files::kPackageName),
+        {{"package", files::kPackageName}, {"purge", purge}});
+}
+
+Plan plan_uninstall(const HostState& state, UninstallMode mode, Milliseconds lock_timeout, bool image) {
+    Plan plan = new_plan("uninstall", Recovery::finish);
+    const bool purge = mode == UninstallMode::purge;
+    const bool package = has_package(state, mode);
+    add_removal(plan, state, mode, lock_timeout, image);
     add_repository_removal(plan, state);
     plan.journal.verify_from = plan.journal.steps.size();
-    if (state.installer_present || !state.receipt.is_null() || has_package || !state.kept.empty())
+    if (state.installer_present || !state.receipt.is_null() || package || !state.kept.empty())
         add(plan, "leftovers.remove", "remove what the installer itself put there",
             {{"files", installer_files(state)}});
-    if (purge && (has_package || state.leftovers || !state.config.empty() || !state.receipt.is_null()))
+    if (purge && (package || state.leftovers || !state.config.empty() || !state.receipt.is_null()))
         add(plan, "state.remove", "remove configuration, quarantine and records", Json::object());
     return plan;
 }

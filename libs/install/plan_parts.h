@@ -12,6 +12,13 @@ void add_files(Plan& plan, const HostState& state, const std::string& id, const 
 /// The bundle's package stays on the host after its staged files are gone.
 void add_keep(Plan& plan, const std::string& staged, const BundleMaterial& bundle);
 
+/// The services stop, and the package goes.
+void add_removal(Plan& plan, const HostState& state, UninstallMode mode, Milliseconds lock_timeout, bool image);
+
+// Of an installation that ends what `os-upgrade prepare` began.
+void add_os_upgrade_resume(Plan& plan, const HostState& state, const Wishes& wishes);
+void add_os_upgrade_end(Plan& plan);
+
 // Of an installation whose wishes name a repository.
 void add_repository(Plan& plan, const HostState& state, const Wishes& wishes);
 void add_repository_package(Plan& plan, const HostState& state, const Wishes& wishes);

@@ -71,8 +71,12 @@ struct Row {
 };
 
 /// The steps that change what the report shows, beside those that write files.
-constexpr std::array<Row, 12> kEffects{{
+constexpr std::array<Row, 15> kEffects{{
     {"package.install", install_package},
+    {"os_upgrade.begin",
+     [](HostState& state, const Json& parameters) { state.os_upgrade = data::member(parameters, "record"); }},
+    {"os_upgrade.keep_installer", [](HostState& state, const Json&) { state.installer_present = true; }},
+    {"os_upgrade.end", [](HostState& state, const Json&) { state.os_upgrade = nullptr; }},
     {"package.upgrade", replace_package},
     {"package.rollback", roll_back_package},
     {"package.remove", remove_package},

@@ -8,6 +8,7 @@
 #include <picket/base/text.h>
 #include <picket/host/check.h>
 #include <picket/host/facts.h>
+#include <picket/host/os_release.h>
 #include <picket/host/package_manager.h>
 #include <picket/install/files.h>
 #include <picket/ipc/rpc.h>
@@ -110,6 +111,11 @@ class RealHost final : public HostPort {
         if (stop_.load())
             return Error(ErrorCode::cancelled, "stopped by a signal");
         return Error(ErrorCode::unavailable, holder->describe());
+    }
+
+    std::string distribution() override {
+        const auto release = host::read_os_release(root_);
+        return release ? release->label() : "";
     }
 
   private:

@@ -94,7 +94,8 @@ Result<Certificates> given_keys(const Ports& ports, const std::string& url, cons
 }
 
 /// The later of what the last run wrote down and what the package manager's own cache holds.
-std::optional<WallTime> seen_before(const Ports& ports, const TrustedRepository& source, const data::Json& receipt) {
+std::optional<WallTime> seen_before(const Ports& ports, const TrustedRepository& source, const std::string& ring,
+                                    const data::Json& receipt) {
     std::optional<WallTime> seen = ports.repositories->last_seen(source.repository);
     const data::Json& noted = data::member(receipt, "repository");
     const auto keys = data::strings_of(data::member(noted, "keys"));
@@ -102,7 +103,7 @@ std::optional<WallTime> seen_before(const Ports& ports, const TrustedRepository&
         return std::find(source.fingerprints.begin(), source.fingerprints.end(), key) != source.fingerprints.end();
     });
     const auto date = trust::parse_time(data::string_or(noted, "published", ""));
-    if (same_publisher && date && (!seen || *seen < *date))
+    if (same_publisher && data::string_or(noted, "ring", "") == ring && date && (!seen || *seen < *date))
         seen = date;
     return seen;
 }
@@ -128,14 +129,13 @@ Result<TrustedRepository> trust_repository(const Ports& ports, const std::string
     return trusted;
 }
 
-Result<RepositoryMaterial> open_repository(const Ports& ports, const std::string& url,
-                                           const std::vector<std::string>& keys, const data::Json& receipt) {
-    RepositoryMaterial material{.source = PICKET_TRY(trust_repository(ports, url, keys))};
+Result<RepositoryMaterial> open_repository(const Ports& ports, const RepositoryWish& wish, const data::Json& receipt) {
+    RepositoryMaterial material{.source = PICKET_TRY(trust_repository(ports, wish.url, wish.keys)), .ring = wish.ring};
     const sys::RepositoryIndex index =
         PICKET_TRY(ports.repositories->look_into(material.source.repository, files::kPackageName));
     if (index.expires && *index.expires < ports.clock.wall())
         return Error(ErrorCode::corrupt, fmt::format("its index has expired ({})", short_text(*index.expires)));
-    const auto seen = seen_before(ports, material.source, receipt);
+    const auto seen = seen_before(ports, material.source, wish.ring, receipt);
     if (seen && index.published && *index.published < *seen)
         return Error(
             ErrorCode::corrupt,
@@ -178,11 +178,9 @@ data::Json to_json(const RepositoryMaterial& material) {
     const auto time = [](const std::optional<WallTime>& value) {
         return value ? data::Json(to_rfc3339(*value)) : data::Json();
     };
-    return {{"url", material.source.repository.url},
-            {"keys", material.source.fingerprints},
-            {"version", material.version},
-            {"published", time(material.published)},
-            {"expires", time(material.expires)}};
+    return {{"url", material.source.repository.url}, {"ring", material.ring},
+            {"keys", material.source.fingerprints},  {"version", material.version},
+            {"published", time(material.published)}, {"expires", time(material.expires)}};
 }
 
 } // namespace picket::install

@@ -42,9 +42,9 @@ std::vector<std::string> present_identity_files(const sys::Root& root) {
 } // namespace
 
 std::string_view to_string(VerbKind verb) {
-    static constexpr std::array<std::string_view, 10> kNames{"check",   "install",   "onboard",  "offboard",
-                                                             "status",  "uninstall", "selftest", "prepare-image",
-                                                             "upgrade", "rollback"};
+    static constexpr std::array<std::string_view, 12> kNames{
+        "check",         "install", "onboard",  "offboard",           "status",           "uninstall", "selftest",
+        "prepare-image", "upgrade", "rollback", "os-upgrade prepare", "os-upgrade finish"};
     return kNames[static_cast<std::size_t>(verb)];
 }
 
@@ -69,9 +69,18 @@ data::Json to_json(const Report& report) {
 
 Report Session::run(const Request& request) {
     using Method = Refusal (Session::*)(const Request&, Report&);
-    static constexpr std::array<Method, 10> kVerbs{
-        &Session::check,     &Session::install,   &Session::onboard,       &Session::offboard, nullptr,
-        &Session::uninstall, &Session::self_test, &Session::prepare_image, &Session::upgrade,  &Session::roll_back};
+    static constexpr std::array<Method, 12> kVerbs{&Session::check,
+                                                   &Session::install,
+                                                   &Session::onboard,
+                                                   &Session::offboard,
+                                                   nullptr,
+                                                   &Session::uninstall,
+                                                   &Session::self_test,
+                                                   &Session::prepare_image,
+                                                   &Session::upgrade,
+                                                   &Session::roll_back,
+                                                   &Session::prepare_os_upgrade,
+                                                   &Session::finish_os_upgrade};
     Report report;
     report.verb = to_string(request.verb);
     report.dry_run = request.dry_run;
@@ -143,6 +152,8 @@ Session::Refusal Session::recover(Milliseconds lock_timeout) {
 void Session::tidy() {
     if (!journal_.load().value_or(Journal{}).has_value()) {
         (void)remove_known(ports_.root, working_files());
+        if (!ports_.root.exists(paths::kOsUpgrade))
+            (void)ports_.root.remove(files::kSparedInstaller);
         const auto package = ports_.packages != nullptr ? ports_.packages->state(files::kPackageName)
                                                         : Result<sys::PackageState>(sys::PackageState{});
         if (package && package->status != sys::PackageStatus::installed)
@@ -193,7 +204,7 @@ Session::Refusal Session::carry_out(const Request& request, Plan plan, Report& r
 
 Session::Refusal Session::offboard(const Request& request, Report& report) {
     if (!state_.installed() && !state_.onboarded())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     return carry_out(request, plan_offboard(state_), report);
 }
 
@@ -204,13 +215,13 @@ Session::Refusal Session::uninstall(const Request& request, Report& report) {
 
 Session::Refusal Session::prepare_image(const Request& request, Report& report) {
     if (!state_.installed())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     return carry_out(request, plan_prepare_image(state_, present_identity_files(ports_.root), ports_.image), report);
 }
 
 Session::Refusal Session::self_test(const Request&, Report& report) {
     if (!state_.installed())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     const auto result = ports_.daemon.self_test();
     const bool passed = result && result->passed;
     const std::string detail = result ? result->detail : result.error().message();

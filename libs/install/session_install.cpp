@@ -33,8 +33,14 @@ std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& inpu
     return input ? input->failure : std::nullopt;
 }
 
-Failure not_installed_failure() {
-    return Failure{InstallerExit::not_installed, "Picket is not installed on this host", ""};
+Failure not_installed_failure(const HostState& state) {
+    if (state.os_upgrade.is_null())
+        return Failure{InstallerExit::not_installed, "Picket is not installed on this host", ""};
+    return Failure{InstallerExit::not_installed,
+                   fmt::format("Picket was taken out of this host for an upgrade of the operating system ({}, by {})",
+                               data::string_or(state.os_upgrade, "since", "?"),
+                               data::string_or(state.os_upgrade, "by", "?")),
+                   "picket-installer os-upgrade finish puts it back."};
 }
 
 Session::Refusal Session::open_onboarding(const Request& request, Wishes& wishes) {
@@ -90,7 +96,8 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
 
 void Session::open_repository(const Request& request, Wishes& wishes, CheckRequest& checks) {
     checks.bundle.emplace();
-    auto material = install::open_repository(ports_, request.from_repo, request.repo_keys, state_.receipt);
+    auto material =
+        install::open_repository(ports_, {request.from_repo, request.ring, request.repo_keys}, state_.receipt);
     if (!material) {
         checks.bundle->failure = repository_failure(request.from_repo, material.error());
         return;
@@ -132,7 +139,9 @@ Session::Refusal Session::open_inputs(const Request& request, Wishes& wishes, Ch
 }
 
 Session::Refusal Session::requirements_of_install(const Request& request, const Wishes& wishes) const {
-    if (!wishes.onboarding && !state_.onboarded() && request.onboarding.empty())
+    // Where the operating system was upgraded all is as it was: offboarded, too.
+    if (!wishes.onboarding && !state_.onboarded() && request.onboarding.empty() &&
+        request.verb != VerbKind::os_upgrade_finish)
         return Failure{InstallerExit::onboarding_not_found, "this host belongs to no organisation yet", ""};
     if (wishes.repository)
         return std::nullopt; // what is installed stays: newer versions are the package manager's own business
@@ -143,7 +152,7 @@ Session::Refusal Session::requirements_of_install(const Request& request, const 
                        is_older(wishes.bundle->version, state_.package.version)
                            ? "picket-installer rollback goes back to the version before an upgrade."
                            : "picket-installer upgrade puts the bundle's version in its place."};
-    if (state_.installed() || wishes.bundle || !request.bundle.empty())
+    if (state_.installed() || wishes.bundle || wishes.kept || !request.bundle.empty())
         return std::nullopt;
     return Failure{InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",
                    "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz)."};
@@ -176,16 +185,24 @@ Session::Refusal Session::install(const Request& request, Report& report) {
     CheckRequest checks;
     if (auto failure = open_inputs(request, wishes, checks))
         return failure;
+    open_material(request, wishes, checks);
+    return install_opened(request, wishes, checks, report);
+}
+
+void Session::open_material(const Request& request, Wishes& wishes, CheckRequest& checks) {
     if (request.from_repo.empty())
         open_bundle(request, wishes, checks);
     else
         open_repository(request, wishes, checks);
+}
+
+Session::Refusal Session::install_opened(const Request& request, Wishes& wishes, CheckRequest& checks, Report& report) {
     if (auto failure = await_package_manager(request, checks))
         return failure;
     CheckAnswer answer = ports_.host.check(checks);
     report.checks = std::move(answer.checks);
     if (answer.failure && answer.failure->exit == InstallerExit::broken_installation &&
-        (wishes.bundle || wishes.repository)) {
+        (wishes.bundle || wishes.repository || wishes.kept)) {
         // The package mends that; what else fails counts all the same.
         wishes.repair = true;
         checks.accepted.emplace_back("product.installed");
@@ -196,12 +213,15 @@ Session::Refusal Session::install(const Request& request, Report& report) {
                                 failure_of(checks.onboarding), requirements_of_install(request, wishes)})
         if (failure)
             return failure;
-    return carry_out(request, plan_install(state_, wishes), report);
+    wishes.distribution = ports_.host.distribution();
+    Plan plan = plan_install(state_, wishes);
+    plan.journal.verb = report.verb;
+    return carry_out(request, std::move(plan), report);
 }
 
 Session::Refusal Session::onboard(const Request& request, Report& report) {
     if (!state_.installed())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     Wishes wishes;
     CheckRequest checks;
     if (auto failure = open_inputs(request, wishes, checks))

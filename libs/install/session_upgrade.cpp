@@ -28,6 +28,20 @@ Failure older_bundle(const std::string& installed, const std::string& offered) {
             "--allow-downgrade."};
 }
 
+/// A pin is the host's own package manager's, so that it holds for apt, dnf and zypper too. A version that is named
+/// here is the administrator's word against it.
+std::optional<Failure> against_wish(const Request& request, const sys::PackageState& now, const std::string& offered) {
+    if (!request.version.empty() && request.version != offered)
+        return Failure{InstallerExit::requirement_not_met,
+                       fmt::format("{} is wanted, and the bundle holds {}", request.version, offered),
+                       "Name the bundle of that version with --bundle FILE."};
+    if (request.version.empty() && !now.held_by.empty())
+        return Failure{InstallerExit::requirement_not_met,
+                       fmt::format("Picket is held at {} ({} {})", now.version, now.held_by, files::kPackageName),
+                       fmt::format("End that, or name the version with --version {}.", offered)};
+    return std::nullopt;
+}
+
 } // namespace
 
 Session::Refusal Session::check_for_replacement(const Request& request, CheckRequest& checks, Report& report) {
@@ -40,7 +54,7 @@ Session::Refusal Session::check_for_replacement(const Request& request, CheckReq
 
 Session::Refusal Session::upgrade(const Request& request, Report& report) {
     if (!state_.has_programs())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     Wishes wishes;
     CheckRequest checks;
     if (auto failure = open_inputs(request, wishes, checks))
@@ -55,6 +69,9 @@ Session::Refusal Session::upgrade(const Request& request, Report& report) {
             return each;
     const std::string& installed = state_.package.version;
     const std::string& offered = wishes.bundle->version;
+    if (offered != installed || !request.version.empty())
+        if (auto refused = against_wish(request, state_.package, offered))
+            return refused;
     if (is_older(offered, installed) && !request.allow_downgrade)
         return older_bundle(installed, offered);
     if (offered != installed)
@@ -64,7 +81,7 @@ Session::Refusal Session::upgrade(const Request& request, Report& report) {
 
 Session::Refusal Session::roll_back(const Request& request, Report& report) {
     if (!state_.has_programs())
-        return not_installed_failure();
+        return not_installed_failure(state_);
     const KeptPackage* const back = state_.way_back();
     if (back == nullptr)
         return Failure{InstallerExit::requirement_not_met, "there is no version before on this host to go back to",

@@ -30,6 +30,13 @@ void read_config(const sys::Root& root, const std::string& path, HostState& stat
         state.unreadable.push_back(path);
 }
 
+/// Null where there is none that can be understood.
+data::Json read_object(const sys::Root& root, const std::string& path) {
+    const auto text = root.read(path, kFileLimit);
+    const auto parsed = text ? data::parse_json(*text) : Result<data::Json>(data::Json());
+    return parsed && parsed->is_object() ? *parsed : data::Json();
+}
+
 data::Json units_summary(const HostState& state) {
     data::Json units = data::Json::object();
     for (const sys::UnitStatus& unit : state.units)
@@ -69,6 +76,8 @@ const KeptPackage* HostState::kept_of(const std::string& version) const {
 }
 
 const KeptPackage* HostState::way_back() const {
+    if (!has_programs())
+        return nullptr;
     const std::string ours = data::string_or(receipt, "version", "");
     const std::string wanted =
         !ours.empty() && ours != package.version ? ours : data::string_or(receipt, "previous", "");
@@ -106,9 +115,8 @@ Result<HostState> read_state(const Ports& ports) {
     state.kept = kept_packages(ports.root);
     state.state_kept = any_present(ports.root, state_files());
     state.leftovers = state.state_kept || any_present(ports.root, product_files());
-    if (const auto text = ports.root.read(files::kReceipt, kFileLimit))
-        if (auto receipt = data::parse_json(*text))
-            state.receipt = std::move(*receipt);
+    state.receipt = read_object(ports.root, files::kReceipt);
+    state.os_upgrade = read_object(ports.root, paths::kOsUpgrade);
     return state;
 }
 
@@ -133,6 +141,7 @@ data::Json summary_of(const HostState& state) {
             {"profiles", profiles},
             {"definitions", state.definitions.empty() ? data::Json() : data::Json(state.definitions)},
             {"unproved", state.unproved},
+            {"os_upgrade", state.os_upgrade},
             {"units", units_summary(state)}};
 }
 

@@ -6,7 +6,8 @@ namespace picket::install {
 namespace {
 
 InstallerExit failure_exit(const Journal& journal) {
-    return journal.verb == "uninstall" ? InstallerExit::uninstallation_failed : InstallerExit::installation_failed;
+    const bool takes_away = journal.verb == "uninstall" || journal.verb == "os-upgrade prepare";
+    return takes_away ? InstallerExit::uninstallation_failed : InstallerExit::installation_failed;
 }
 
 } // namespace

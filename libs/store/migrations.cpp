@@ -1,8 +1,11 @@
 #include "migrations.h"
 
 #include <array>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
+#include <picket/base/text.h>
 
 #include "chain.h"
 
@@ -55,6 +58,79 @@ ALTER TABLE scans ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;
 )sql";
 
 constexpr std::array<Migration, 3> kMigrations = {{{kTables}, {kEventChain, begin_chain}, {kResumableScans}}};
+constexpr std::int64_t kVersionsOfAMajor = 1'000;
+constexpr std::string_view kAside = "aside_";
+
+Result<std::vector<std::string>> names_of(const Database& database, std::string_view sql) {
+    auto rows = PICKET_TRY(database.prepare(sql));
+    std::vector<std::string> names;
+    while (PICKET_TRY(rows.step()))
+        names.push_back(rows.bytes(0));
+    return names;
+}
+
+Result<std::vector<std::string>> tables_of(const Database& database) {
+    return names_of(database,
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE "
+                    "'\\' ORDER BY name");
+}
+
+std::string quoted(std::string_view name) {
+    std::string text = "\"";
+    for (const char c : name)
+        text += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return text + '"';
+}
+
+/// Indexes, triggers and views go; the tables wait under another name.
+Result<void> set_aside(const Database& database) {
+    for (const char* kind : {"trigger", "view", "index"}) {
+        const std::string sql =
+            fmt::format("SELECT name FROM sqlite_master WHERE type = '{}' AND sql IS NOT NULL", kind);
+        for (const std::string& name : PICKET_TRY(names_of(database, sql)))
+            PICKET_TRY(database.execute(fmt::format("DROP {} {}", kind, quoted(name))));
+    }
+    for (const std::string& name : PICKET_TRY(tables_of(database)))
+        PICKET_TRY(database.execute(
+            fmt::format("ALTER TABLE {} RENAME TO {}", quoted(name), quoted(std::string(kAside) + name))));
+    return {};
+}
+
+Result<void> run_steps(const Database& database, Migrations steps) {
+    for (const Migration& step : steps) {
+        PICKET_TRY(database.execute(step.sql));
+        if (step.fill != nullptr)
+            PICKET_TRY(step.fill(database));
+    }
+    return {};
+}
+
+/// The columns that the new tables have, out of those that were set aside.
+Result<void> take_rows(const Database& database) {
+    for (const std::string& table : PICKET_TRY(tables_of(database))) {
+        if (table.starts_with(kAside))
+            continue;
+        auto columns = PICKET_TRY(names_of(database, fmt::format("SELECT name FROM pragma_table_info('{}')", table)));
+        std::vector<std::string> from; // in quotes alone a name that is not there would be a string
+        for (std::string& column : columns) {
+            column = quoted(column);
+            from.push_back("old." + column);
+        }
+        PICKET_TRY(
+            database.execute(fmt::format("INSERT OR REPLACE INTO {} ({}) SELECT {} FROM {} AS old", quoted(table),
+                                         join(columns, ", "), join(from, ", "), quoted(std::string(kAside) + table))));
+    }
+    for (const std::string& table : PICKET_TRY(tables_of(database)))
+        if (table.starts_with(kAside))
+            PICKET_TRY(database.execute("DROP TABLE " + quoted(table)));
+    return {};
+}
+
+Result<void> go_back(const Database& database, Migrations steps) {
+    PICKET_TRY(set_aside(database));
+    PICKET_TRY(run_steps(database, steps));
+    return take_rows(database);
+}
 
 } // namespace
 
@@ -65,10 +141,10 @@ Migrations migrations() {
 Result<void> check_version(const Database& database, const std::string& path, Migrations steps) {
     const std::int64_t version = PICKET_TRY(database.user_version());
     const auto newest = static_cast<std::int64_t>(steps.size());
-    if (version > newest || version < 0)
+    if (version < 0 || version / kVersionsOfAMajor > newest / kVersionsOfAMajor)
         return Error(ErrorCode::conflict,
-                     fmt::format("{} is of version {}, this program knows up to {}: it is left as it "
-                                 "is; install the newer version again or move the file away",
+                     fmt::format("{} is of version {}, this program knows up to {} and cannot go back over a major "
+                                 "version: it is left as it is; install the newer version again or move the file away",
                                  path, version, newest));
     return {};
 }
@@ -76,16 +152,19 @@ Result<void> check_version(const Database& database, const std::string& path, Mi
 Result<void> migrate(const Database& database, const std::string& path, Migrations steps) {
     const std::int64_t version = PICKET_TRY(database.user_version());
     const auto newest = static_cast<std::int64_t>(steps.size());
-    if (version >= newest)
+    if (version == newest)
         return {};
     if (version > 0)
         PICKET_TRY(database.copy_to(fmt::format("{}.bak-{}", path, version)));
     Transaction transaction = PICKET_TRY(Transaction::begin(database));
-    for (const Migration& step : steps.subspan(static_cast<std::size_t>(version))) {
-        PICKET_TRY(database.execute(step.sql));
-        if (step.fill != nullptr)
-            PICKET_TRY(step.fill(database));
-    }
+    if (version < newest)
+        PICKET_TRY(run_steps(database, steps.subspan(static_cast<std::size_t>(version))));
+    else if (const auto back = go_back(database, steps); !back)
+        return back.error().code() == ErrorCode::internal
+                   ? Error(ErrorCode::conflict, fmt::format("{} is of the newer version {}, and going back to {} "
+                                                            "failed: {}",
+                                                            path, version, newest, back.error().message()))
+                   : back.error();
     PICKET_TRY(database.execute(fmt::format("PRAGMA user_version={}", newest)));
     return transaction.commit();
 }

@@ -37,17 +37,18 @@ class Dpkg final : public PackageManager {
     std::string_view name() const override { return "dpkg"; }
 
     Result<PackageState> state(const std::string& package) override {
-        const RunOutcome outcome =
-            PICKET_TRY(query({"-W", "-f", "${db:Status-Status}\\n${db:Status-Eflag}\\n${Version}\\n", package}));
+        const RunOutcome outcome = PICKET_TRY(query(
+            {"-W", "-f", "${db:Status-Status}\\n${db:Status-Eflag}\\n${Version}\\n${db:Status-Want}\\n", package}));
         if (!outcome.ok()) {
             if (outcome.error_output.find("no packages found") != std::string::npos)
                 return PackageState{};
             return failure("dpkg-query", outcome);
         }
         const auto lines = split(outcome.output, '\n');
-        if (lines.size() < 3)
+        if (lines.size() < 4)
             return Error(ErrorCode::internal, "dpkg-query gave no state");
-        PackageState state{status_from(lines[0], lines[1]), std::string(lines[2]), std::string(lines[0])};
+        PackageState state{status_from(lines[0], lines[1]), std::string(lines[2]), std::string(lines[0]),
+                           lines[3] == "hold" ? "apt-mark hold" : ""};
         if (state.status == PackageStatus::absent)
             state.version.clear();
         return state;

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::array<const char*, 4> kSearchPath{"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"};
 constexpr Milliseconds kTermGrace{5'000};
+constexpr std::uint64_t kNobodyLoggedIn = 0xffff'ffff;
 
 struct Pipe {
     UniqueFd read_end;
@@ -202,6 +204,14 @@ Result<ProcessIdentity> process_identity(pid_t pid) {
     if (!ticks)
         return Error(ErrorCode::internal, "unreadable /proc/PID/stat");
     return ProcessIdentity{pid, *ticks};
+}
+
+std::string login_user() {
+    const auto text = read_kernel_file("/proc/self/loginuid", kibibytes(1));
+    const auto login = text ? parse_unsigned(trim(*text)) : std::nullopt;
+    const uid_t user = login && *login < kNobodyLoggedIn ? static_cast<uid_t>(*login) : geteuid();
+    const struct passwd* const entry = getpwuid(user);
+    return entry != nullptr ? escape_for_display(entry->pw_name) : fmt::format("user {}", user);
 }
 
 std::string process_name(pid_t pid) {

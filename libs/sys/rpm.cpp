@@ -41,6 +41,29 @@ std::string damage_in(std::string_view verification) {
     return {};
 }
 
+/// Where the programs above rpm keep what they were told not to touch, and what a line about one package begins with.
+struct LockList {
+    const char* path;
+    const char* command;
+    std::string_view prefix;
+    std::string_view after; ///< of the name; "" = the line's end
+};
+constexpr std::array kLockLists{
+    LockList{"/etc/dnf/plugins/versionlock.list", "dnf versionlock add", "", "-"},
+    LockList{"/etc/yum/pluginconf.d/versionlock.list", "yum versionlock add", "0:", "-"},
+    LockList{"/etc/zypp/locks", "zypper addlock", "solvable_name: ", ""},
+};
+
+bool names(const LockList& list, std::string_view line, std::string_view package) {
+    line = trim(line);
+    if (line.starts_with(list.prefix))
+        line.remove_prefix(list.prefix.size());
+    if (!line.starts_with(package))
+        return false;
+    line.remove_prefix(package.size());
+    return list.after.empty() ? line.empty() : line.starts_with(list.after);
+}
+
 /// Works inside the tree with the tree's own rpm, so that its database has that rpm's format.
 class Rpm final : public PackageManager {
   public:
@@ -65,7 +88,7 @@ class Rpm final : public PackageManager {
             return failure("rpm -V", verified);
         if (const std::string damage = damage_in(verified.output); !damage.empty())
             return PackageState{PackageStatus::broken, version, damage};
-        return PackageState{PackageStatus::installed, version, "installed"};
+        return PackageState{PackageStatus::installed, version, "installed", held_by(package)};
     }
 
     Result<PackageFile> inspect(const std::string& file) override {
@@ -112,6 +135,16 @@ class Rpm final : public PackageManager {
     }
 
   private:
+    std::string held_by(const std::string& package) const {
+        for (const LockList& list : kLockLists) {
+            const std::string text = root_.read(list.path, mebibytes(1)).value_or("");
+            for (const std::string_view line : split(text, '\n'))
+                if (names(list, line, package))
+                    return list.command;
+        }
+        return "";
+    }
+
     static Error failure(std::string_view program, const RunOutcome& outcome) {
         return package_failure(program, outcome, kLockPhrases);
     }

@@ -312,6 +312,23 @@ rm -r "$scratch/host_vars"
 check_equal "reaches all" "$(count '^(one|two|three) .*failed=0')" 3
 check_equal "with its tags" "$(on two picket tag list --output json | grep -o '"db"')" '"db"'
 
+# --- another release of the operating system, in name only
+
+cat >"$scratch/other_release.yml" <<'END'
+- name: Become another release
+  ansible.builtin.shell: sed 's/^PRETTY_NAME=.*/PRETTY_NAME="Another release"/' /usr/lib/os-release >/etc/os-release.new && mv /etc/os-release.new /etc/os-release
+END
+echo '- {name: Fail, ansible.builtin.command: "false"}' >"$scratch/failing_upgrade.yml"
+os_upgrade() { "$1" picket.endpoint.os_upgrade -l two -e "picket_os_upgrade_tasks=$scratch/$2.yml"; }
+check_code 2 "an upgrade of the operating system that fails" os_upgrade play failing_upgrade
+check_contains "stops there" "$(said)" "and Picket is back"
+check "with the host protected" on two picket selftest
+check "one that does not" os_upgrade plays other_release
+check_contains "is told among the events" "$(on two picket event list --type protection.weakened --output json)" '"os_upgrade"'
+check_code 1 "and is over" on two test -e /var/lib/picket/install/os-upgrade.json
+check "the host is as wished" plays picket.endpoint.site -l two -e "$others"
+check_contains "nothing has to change" "$(recap two)" "changed=0"
+
 # --- verbs that this installer may not have, the fleet's table, and the end
 
 on one picket tag set --name role --value other >/dev/null

@@ -24,7 +24,7 @@ PLATFORM_ID="platform:el9"
 PRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"
 END
     echo "Rocky Linux release 9.4 (Blue Onyx)" >/etc/redhat-release
-    mkdir -p /etc/rpm /etc/yum.repos.d
+    mkdir -p /etc/rpm /etc/yum.repos.d /etc/dnf/plugins
     echo "%_dbpath /var/lib/rpm" >/etc/rpm/macros
     rm -rf /var/lib/rpm /root/.rpmdb
     rpm --initdb'
@@ -58,13 +58,14 @@ END
   el_build "$1/lab-eicar.spec" "$1" && echo "$1/lab-eicar.rpm"
 }
 
-# el_libraries RPM OUTPUT: a package that owns up to what this Debian has and that package needs, as an EL host's own
+# el_libraries OUTPUT RPM…: a package that owns up to what this Debian has and those packages need, as an EL host's own
 # packages would. Prints its path.
 el_libraries() {
-  local needs=$1 output=$2
+  local output=$1
+  shift
   {
     printf 'Name: lab-libraries\nVersion: 1\nRelease: 1\nSummary: what this host has\nLicense: none\nBuildArch: noarch\nAutoReqProv: no\n'
-    rpm -qp --requires "$needs" 2>/dev/null | grep -v '^rpmlib(' | sort -u | sed 's/^/Provides: /'
+    rpm -qp --requires "$@" 2>/dev/null | grep -v '^rpmlib(' | sort -u | sed 's/^/Provides: /'
     printf '\n%%description\nwhat this host has\n\n%%files\n'
   } >"$output/lab-libraries.spec"
   el_build "$output/lab-libraries.spec" "$output" || return

@@ -31,7 +31,7 @@ follow Debian "Install on Debian"
 follow Debian "Remove"
 
 el_make || exit 1
-libraries=$(el_libraries "$rpm" "$scratch") && lab_push "$HOST" "$libraries" /root/lab-libraries.rpm &&
+libraries=$(el_libraries "$scratch" "$rpm") && lab_push "$HOST" "$libraries" /root/lab-libraries.rpm &&
   in_host rpm -i /root/lab-libraries.rpm 2>/dev/null
 follow "RHEL's family" "Install on RHEL"
 follow "RHEL's family" "Remove"

@@ -54,6 +54,8 @@ cp "$scratch"/good/picket-archive-keyring.* "$scratch/expired/"
 check "somebody else's repository" publish other-keys foreign
 copy foreign wrong-key
 cp "$scratch"/good/picket-archive-keyring.* "$scratch/wrong-key/"
+check "a ring is a repository of its own" publish keys good --ring insiders
+check "whose name is looked at" test "$(publish keys good --ring ../up 2>&1)" = "publish: --ring ../up: 1 to 32 of a-z, 0-9 and -, a letter first"
 copy good tampered-index
 flip "$scratch/tampered-index/apt/dists/stable/InRelease" 's/^Origin: Picket/Origin: Picked/'
 flip "$scratch/tampered-index/apt/dists/stable/Release" 's/^Origin: Picket/Origin: Picked/'
@@ -137,6 +139,10 @@ check_contains "apt: by apt" "$OUTPUT" '"detail":"apt '
 check "apt: it protects" in_host picket-installer selftest
 check_code 0 "apt: a second time" install --output json
 check_contains "apt: changes nothing" "$OUTPUT" '"changed":false'
+check_code 0 "apt: a host goes to another ring" install --ring insiders --output json
+check_contains "apt: which its source names" "$(in_host cat /etc/apt/sources.list.d/picket.sources)" "URIs: $url/insiders/apt"
+check_code 0 "apt: and back" install
+check_code 2 "apt: a ring's name is looked at" install --ring ../up
 check_equal "apt: the keyring is not everybody's to write" "$(in_host stat -c %a:%u /usr/share/keyrings/picket-archive-keyring.gpg)" 644:0
 check_equal "apt: no other keyring trusts it" "$(in_host sh -c 'grep -l "Picket archive" /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/* 2>/dev/null')" ""
 serve old
@@ -177,7 +183,7 @@ in_host sh -c 'dpkg --purge picket; rm /etc/apt/sources.list.d/picket.sources /u
 rpm=$(echo "$scratch"/packages/*.rpm)
 KIND=dnf
 check "the host can be made to look like RHEL's family" el_make
-libraries=$(el_libraries "$rpm" "$scratch") || exit 1
+libraries=$(el_libraries "$scratch" "$rpm") || exit 1
 lab_push "$HOST" "$libraries" /root/lab-libraries.rpm
 in_host sh -c 'rpm -i --nodeps /root/lab-libraries.rpm; rm -rf /etc/yum.repos.d/* /var/cache/dnf'
 before=$(left)

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Makes the bundle of another version out of the built programs, without building them again: tests of upgrades.
-# Usage: other_version.sh VERSION OUTPUT [NAME=PROGRAM]…: NAME becomes a copy of PROGRAM (what a bad version is).
+# Usage: other_version.sh [--rpm] VERSION OUTPUT [NAME=PROGRAM]…: NAME becomes a copy of PROGRAM (what a bad version is).
+# --rpm: an .rpm in it instead of a .deb.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
+kind=deb
+[ "$1" != --rpm ] || { kind=rpm && shift; }
 version=$1 output=$2
 shift 2
 built=${PICKET_BIN:-$top/build/bin}
@@ -18,5 +21,5 @@ for pair in "$@"; do
 done
 mkdir -p "$output"
 export PICKET_VERSION=$version SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y "$top/CHANGELOG.md")}
-deb=$("$top/packaging/deb/build.sh" "$programs" "$output")
-"$top/packaging/make_bundle.sh" "$programs" "$output" "$deb" >/dev/null
+package=$("$top/packaging/$kind/build.sh" "$programs" "$output")
+"$top/packaging/make_bundle.sh" "$programs" "$output" "$package" >/dev/null

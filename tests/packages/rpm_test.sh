@@ -42,7 +42,7 @@ fi
 
 with_bundle_host rpm
 check "the host can be made to look like RHEL's family" el_make
-libraries=$(el_libraries "$rpm" "$scratch") || exit 1
+libraries=$(el_libraries "$scratch" "$rpm") || exit 1
 lab_push "$HOST" "$rpm" /root/picket.rpm
 lab_push "$HOST" "$libraries" /root/lab-libraries.rpm
 eicar=$(el_eicar "$scratch") && lab_push "$HOST" "$eicar" /root/lab-eicar.rpm && rm -f "$eicar" || exit 1

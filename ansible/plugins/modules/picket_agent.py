@@ -27,7 +27,8 @@ options:
       - C(offboarded) takes the organisation away; the host stays protected.
       - C(absent) removes Picket.
       - C(rolled_back) goes back to the version before an upgrade.
-      - C(os_upgrade_prepared) and C(os_upgrade_finished) enclose an upgrade of the operating system.
+      - C(os_upgrade_prepared) and C(os_upgrade_finished) enclose an upgrade of the operating system. Between them the
+        host is not protected. The latter takes I(bundle) where it is given, else the package that the host has kept.
       - An installer that does not know one of these yet says so, and nothing is changed.
     type: str
     choices: [present, latest, onboarded, offboarded, absent, rolled_back, os_upgrade_prepared, os_upgrade_finished]
@@ -195,6 +196,8 @@ class Agent(object):
 
     def run(self):
         state = self.module.params['state']
+        if state == 'os_upgrade_finished' and self.files.has('bundle'):
+            return self.finish_from_bundle()
         if state in VERBS:
             return self.call(self.files.any_installer(), VERBS[state])
         if state == 'absent':
@@ -257,6 +260,16 @@ class Agent(object):
         self.files.want('installer', 'bundle')
         last = self.call(self.files.path('installer'), verb + ['--bundle', self.files.path('bundle')])
         return joined(report, last) if report else last
+
+    def finish_from_bundle(self):
+        """The bundle is the one for the new release. Where nothing was prepared, it stays on the controller."""
+        if self.files.host_installer():
+            report = run_installer(self.module, self.files.runnable(self.files.host_installer()), ['status'])
+            if report['after'].get('installed') and not report['after'].get('os_upgrade'):
+                return self.call(self.files.host_installer(), VERBS['os_upgrade_finished'])
+        self.files.want('installer', 'bundle')
+        return self.call(self.files.path('installer'),
+                         VERBS['os_upgrade_finished'] + ['--bundle', self.files.path('bundle')] + self.accepted())
 
     def offboard(self):
         try:

@@ -277,6 +277,8 @@ class FakeHost final : public HostPort {
         const auto waited = fate_.fails("host.wait");
         return waited ? waited : Result<void>(Error(ErrorCode::unavailable, "apt-get (pid 812) holds the lock"));
     }
+    std::string distribution() override { return release; }
+    std::string release = "Debian GNU/Linux 11 (bullseye)";
     std::optional<Failure> failure;
     bool broken = false;
     CheckRequest last;

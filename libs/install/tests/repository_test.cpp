@@ -28,9 +28,7 @@ class FakeRepositories final : public sys::RepositoryClient {
     std::string_view name() const override { return "fake"; }
     sys::RepositoryKind kind() const override { return kind_; }
     Result<std::string> fetch(const std::string& url, Bytes) override {
-        if (url == std::string(kUrl) + "/picket-archive-keyring.gpg")
-            return keyring;
-        return signature;
+        return url.starts_with(kUrl) && url.ends_with("/picket-archive-keyring.gpg") ? keyring : signature;
     }
     Result<sys::RepositoryIndex> look_into(const sys::Repository& repository, const std::string&) override {
         looked_at = repository;
@@ -228,6 +226,20 @@ TEST_CASE("a broken package is mended from the repository") {
     host.host.broken = true;
     CHECK_FALSE(host.run(host.request()).failure);
     CHECK(host.repositories.mended);
+}
+
+TEST_CASE("each ring has an index of its own: what another ring showed does not make this one old") {
+    RepositoryHost host;
+    REQUIRE_FALSE(host.run(host.request()).failure);
+    *host.repositories.index.published -= std::chrono::hours(1);
+    CHECK(host.run(host.request()).exit() == InstallerExit::bundle_refused);
+    Request request = host.request();
+    request.ring = "insiders";
+    request.from_repo += "/insiders";
+    const Report report = host.run(request);
+    REQUIRE_MESSAGE(!report.failure, (report.failure ? report.failure->message : ""));
+    *host.repositories.index.published -= std::chrono::hours(1);
+    CHECK(host.run(request).exit() == InstallerExit::bundle_refused);
 }
 
 TEST_CASE("a repository is of no use for an image") {

@@ -192,6 +192,22 @@ TEST_CASE("an older version is refused unless it is asked for") {
     CHECK(report.after["way_back"] == "0.1.0");
 }
 
+TEST_CASE("what is held back stays, unless its version is named; a bundle of another version is refused") {
+    Upgradable host;
+    Request request = Upgradable::upgrade_request();
+    request.version = "0.3.0";
+    const Report other = host.run(request);
+    CHECK(other.exit() == InstallerExit::requirement_not_met);
+    CHECK(other.failure->message == "0.3.0 is wanted, and the bundle holds 0.2.0");
+    host.packages.now.held_by = "apt-mark hold";
+    const Report held = host.upgrade();
+    CHECK(held.exit() == InstallerExit::requirement_not_met);
+    CHECK(held.failure->message == "Picket is held at 0.1.0 (apt-mark hold picket)");
+    CHECK_FALSE(held.changed);
+    request.version = "0.2.0";
+    CHECK(host.run(request).after["version"] == "0.2.0");
+}
+
 TEST_CASE("without the package of the version before, the plan says beforehand that there is no way back") {
     Upgradable host;
     host.lose_kept_packages();

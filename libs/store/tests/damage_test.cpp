@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <picket/base/scope_exit.h>
 #include <picket/store/store.h>
 
@@ -134,7 +135,63 @@ TEST_CASE("damaged files do not pile up") {
     CHECK_FALSE(fs::exists(place.file() + ".corrupt-9"));
 }
 
-TEST_CASE("a newer file is conflict, and stays as it is") {
+TEST_CASE("a newer file of the same major version goes back, with every record and its chain") {
+    const Place place;
+    Event event;
+    event.type = EventType::self_test;
+    {
+        const auto store = Store::open(place.file()).value();
+        REQUIRE(store->append_event(event));
+        REQUIRE(store->acknowledge(1));
+        REQUIRE(store->set_value("key", "before"));
+        REQUIRE(store->record_threat({.id = "", .name = "Eicar", .path = "/x", .sha256 = "aa"}));
+    }
+    const auto newest = static_cast<std::int64_t>(migrations().size());
+    REQUIRE(Database::open(place.file())
+                ->execute(fmt::format(
+                    "ALTER TABLE events ADD COLUMN later TEXT NOT NULL DEFAULT 'x'; CREATE TABLE \"later \"\"one\" (x);"
+                    "CREATE INDEX later_index ON events (later); CREATE VIEW later_view AS SELECT later FROM events;"
+                    "CREATE TRIGGER later_trigger AFTER INSERT ON events BEGIN UPDATE facts SET value = 'x'; END;"
+                    "PRAGMA user_version={}",
+                    newest + 1)));
+    {
+        const auto store = Store::open(place.file());
+        REQUIRE_MESSAGE(store, (store ? "" : store.error().message()));
+        CHECK_FALSE((*store)->recovered_from_corruption());
+        CHECK((*store)->events({}).value().size() == 1);
+        CHECK((*store)->acknowledged() == 1);
+        CHECK((*store)->threats().value().size() == 1);
+        CHECK((*store)->append_event(event)->sequence == 2);
+        CHECK((*store)->value("key").value() == "before");
+        const auto check = (*store)->verify_events().value();
+        CHECK_FALSE(check.fault);
+        CHECK(check.checked == 2);
+    }
+    const Database database = Database::open(place.file()).value();
+    CHECK(database.user_version().value() == newest);
+    CHECK_FALSE(database.prepare("SELECT later FROM events"));
+    auto left = database.prepare("SELECT count(*) FROM sqlite_master WHERE name LIKE '%later%' OR name LIKE 'aside%'");
+    REQUIRE(left->step().value());
+    CHECK(left->integer(0) == 0);
+    const Database copy = Database::open(fmt::format("{}.bak-{}", place.file(), newest + 1)).value();
+    CHECK(copy.prepare("SELECT later FROM events"));
+}
+
+TEST_CASE("a newer file that lacks what this version knows is conflict, and keeps its content") {
+    const Place place;
+    REQUIRE(Store::open(place.file()).value()->set_value("key", "before"));
+    const auto newest = static_cast<std::int64_t>(migrations().size());
+    REQUIRE(Database::open(place.file())
+                ->execute(fmt::format("ALTER TABLE facts RENAME COLUMN value TO content; PRAGMA user_version={}",
+                                      newest + 1)));
+    const auto store = Store::open(place.file());
+    REQUIRE_FALSE(store);
+    CHECK(store.error().code() == ErrorCode::conflict);
+    const Database database = Database::open(place.file()).value();
+    CHECK(database.prepare("SELECT content FROM facts"));
+}
+
+TEST_CASE("a file of a newer major version is conflict, and stays as it is") {
     const Place place;
     REQUIRE(create_private_file(place.file()));
     REQUIRE(Database::open(place.file())->execute("CREATE TABLE later (x); PRAGMA user_version=1000"));

@@ -14,6 +14,8 @@ inline constexpr const char* kStaged = "/var/lib/picket/install/staged";
 inline constexpr const char* kBackup = "/var/lib/picket/install/backup";
 /// Packages of this version and the one before: kept_packages.h.
 inline constexpr const char* kKeptPackages = "/var/lib/picket/install/packages";
+/// From `os-upgrade prepare` to its end: the programs are gone, and what puts them back has to stay.
+inline constexpr const char* kSparedInstaller = "/var/lib/picket/install/picket-installer";
 inline constexpr const char* kInstaller = "/usr/sbin/picket-installer";
 inline constexpr const char* kPicket = "/usr/bin/picket";
 inline constexpr const char* kLock = "/run/picket-installer.lock";

@@ -22,6 +22,8 @@ struct Wishes {
     std::optional<OnboardingMaterial> onboarding;
     std::optional<BundleMaterial> bundle;
     std::optional<RepositoryMaterial> repository; ///< instead of a bundle
+    std::optional<KeptPackage> kept;              ///< instead of a bundle; its digest was verified
+    std::string distribution;                     ///< of the host now
     sys::RepositoryKind repository_kind = sys::RepositoryKind::apt;
     std::optional<std::vector<std::string>> install_profiles; ///< rendered; set = exactly these
     std::map<std::string, std::string> tags;                  ///< of --tag
@@ -50,6 +52,8 @@ Plan plan_onboard(const HostState& state, const Wishes& wishes);
 Plan plan_offboard(const HostState& state);
 enum class UninstallMode { keep_state, purge };
 Plan plan_uninstall(const HostState& state, UninstallMode mode, Milliseconds lock_timeout, bool image);
+/// The programs go as in plan_uninstall, all else stays: what puts them back too, and `record`, which is shown.
+Plan plan_prepare_os_upgrade(const HostState& state, const data::Json& record, Milliseconds lock_timeout, bool image);
 Plan plan_prepare_image(const HostState& state, const std::vector<std::string>& present_identity_files, bool image);
 
 } // namespace picket::install

@@ -109,6 +109,8 @@ class HostPort {
     virtual CheckAnswer check(const CheckRequest& request) = 0;
     /// unavailable = still locked after `timeout`; the message names the holder.
     virtual Result<void> wait_for_package_manager(Milliseconds timeout) = 0;
+    /// "Debian GNU/Linux 12 (bookworm)"; "" where it does not say.
+    virtual std::string distribution() = 0;
 };
 
 /// Checks a profile given with --profile; the Error's message holds the suggestion.

@@ -19,6 +19,7 @@ struct TrustedRepository {
 /// What --from-repo led to: its index is verified, and not older than the one that this host has seen.
 struct RepositoryMaterial {
     TrustedRepository source;
+    std::string ring;    ///< what its publisher calls it; "" = it has none
     std::string version; ///< of the package
     std::optional<WallTime> published;
     std::optional<WallTime> expires;
@@ -33,9 +34,15 @@ inline constexpr const char* kKeyringName = "picket-archive-keyring.gpg";
 Result<TrustedRepository> trust_repository(const Ports& ports, const std::string& url,
                                            const std::vector<std::string>& keys);
 
-/// trust_repository(), and its index. `receipt`: of the last run, for the date of the index that was seen then.
-Result<RepositoryMaterial> open_repository(const Ports& ports, const std::string& url,
-                                           const std::vector<std::string>& keys, const data::Json& receipt);
+/// Which repository is meant: --from-repo, --ring, --repo-key.
+struct RepositoryWish {
+    std::string url; ///< that of the ring
+    std::string ring;
+    std::vector<std::string> keys;
+};
+/// trust_repository(), and its index. `receipt`: of the last run, for the date of the index that was seen then: each
+/// ring has one of its own.
+Result<RepositoryMaterial> open_repository(const Ports& ports, const RepositoryWish& wish, const data::Json& receipt);
 
 /// What makes a repository known to hosts that picket-installer does not visit: one folder for each kind of package
 /// manager, laid out as on the host. Errors as trust_repository().

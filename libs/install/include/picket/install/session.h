@@ -21,7 +21,9 @@ enum class VerbKind {
     self_test,
     prepare_image,
     upgrade,
-    rollback
+    rollback,
+    os_upgrade_prepare,
+    os_upgrade_finish
 };
 std::string_view to_string(VerbKind verb);
 
@@ -30,6 +32,7 @@ struct Request {
     std::string onboarding; ///< file; "" = not given
     std::string bundle;     ///< file; "" = none found either
     std::string from_repo;  ///< URL of a repository, instead of a bundle; "" = not given
+    std::string ring;       ///< which of the repository's; from_repo names it already
     std::vector<std::string> repo_keys;
     std::vector<std::string> profiles;
     std::map<std::string, std::string> tags;
@@ -39,7 +42,8 @@ struct Request {
     Milliseconds lock_timeout{120'000};
     UninstallMode uninstall_mode = UninstallMode::keep_state;
     bool replace_org = false;
-    bool allow_downgrade = false; ///< of upgrade
+    std::string version;          ///< of upgrade: no other one; "" = whatever the bundle holds
+    bool allow_downgrade = false; ///< of upgrade and os-upgrade finish
     bool dry_run = false;
     bool is_root = false; ///< who runs this may change the host
 };
@@ -66,7 +70,7 @@ struct Report {
     InstallerExit exit() const { return failure ? failure->exit : InstallerExit::success; }
 };
 data::Json to_json(const Report& report);
-Failure not_installed_failure();
+Failure not_installed_failure(const HostState& state);
 /// Why what was given could not be opened; nothing where it could, or was not given.
 std::optional<Failure> failure_of(const std::optional<CheckRequest::Input>& input);
 
@@ -88,6 +92,8 @@ class Session {
     void open_repository(const Request& request, Wishes& wishes, CheckRequest& checks);
     Refusal refuse_other_organisation(const Request& request, const Wishes& wishes) const;
     Refusal requirements_of_install(const Request& request, const Wishes& wishes) const;
+    void open_material(const Request& request, Wishes& wishes, CheckRequest& checks);
+    Refusal install_opened(const Request& request, Wishes& wishes, CheckRequest& checks, Report& report);
     Refusal await_package_manager(const Request& request, CheckRequest& checks);
     Refusal carry_out(const Request& request, Plan plan, Report& report);
     void tidy();
@@ -102,6 +108,9 @@ class Session {
     Refusal prepare_image(const Request& request, Report& report);
     Refusal upgrade(const Request& request, Report& report);
     Refusal roll_back(const Request& request, Report& report);
+    Refusal prepare_os_upgrade(const Request& request, Report& report);
+    Refusal finish_os_upgrade(const Request& request, Report& report);
+    Refusal choose_material(Request& request, Wishes& wishes) const;
     Refusal check_for_replacement(const Request& request, CheckRequest& checks, Report& report);
     Refusal replace(const Request& request, Plan plan, Report& report);
 

@@ -22,6 +22,8 @@ struct HostState {
     bool leftovers = false;  ///< any of product_files() is
     bool unproved = false;   ///< the self-test of the last install failed
     data::Json receipt;      ///< null = none
+    /// {"since", "by", "from", "version"}: `os-upgrade prepare` took the programs away; null = it did not.
+    data::Json os_upgrade;
     std::vector<KeptPackage> kept;
 
     bool installed() const { return package.status == sys::PackageStatus::installed; }

@@ -22,6 +22,8 @@ inline constexpr const char* kMetricsDirectory = "/var/lib/picket/metrics";
 inline constexpr const char* kStateDatabase = "/var/lib/picket/state.db";
 inline constexpr const char* kMachineId = "/var/lib/picket/machine-id";
 inline constexpr const char* kInstallDirectory = "/var/lib/picket/install";
+/// There while the programs are gone for an upgrade of the operating system: since when, by whom.
+inline constexpr const char* kOsUpgrade = "/var/lib/picket/install/os-upgrade.json";
 
 inline constexpr const char* kRunDirectory = "/run/picket";
 inline constexpr const char* kControlSocket = "/run/picket/control.sock";

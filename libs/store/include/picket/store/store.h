@@ -47,8 +47,9 @@ struct EventCheck {
 };
 
 /// state.db: events, threats, scans. Root-only (0600, its directory 0700). What a call has returned from survives a
-/// power cut (WAL, synchronous=FULL). The schema has a version; a newer one than we know is `conflict`, and the file
-/// is left as it is; before a migration the file is copied to state.db.bak-VERSION. A damaged file is moved aside
+/// power cut (WAL, synchronous=FULL). The schema has a version; before it changes the file is copied to
+/// state.db.bak-VERSION. A newer one of the same major version goes back to ours and keeps every record; one of a newer
+/// major version is `conflict`, and the file is left as it is. A damaged file is moved aside
 /// (state.db.corrupt-N), reported through `recovered_from_corruption`, and a new one begun. Thread-safe (one mutex).
 class Store {
   public:

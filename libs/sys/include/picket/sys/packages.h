@@ -22,6 +22,7 @@ struct PackageState {
     PackageStatus status = PackageStatus::absent;
     std::string version; ///< empty where absent
     std::string detail;  ///< the package manager's own word: "half-configured"
+    std::string held_by; ///< what keeps it at this version, as a command says it: "apt-mark hold"; "" = nothing
 };
 
 /// What a package file says of itself.

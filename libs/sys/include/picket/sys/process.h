@@ -41,5 +41,7 @@ struct ProcessIdentity {
 Result<ProcessIdentity> process_identity(pid_t pid);
 /// Short name of a process for messages ("clamonacc"), escaped for display; "?" where it is gone.
 std::string process_name(pid_t pid);
+/// Who logged in and became root since (sudo, su), escaped for display; the user that runs this where nobody logged in.
+std::string login_user();
 
 } // namespace picket::sys
