@@ -1,29 +1,34 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # assert.sh reads and sets
 # What the tests of upgrades share, whichever package manager the host has. Sourced, after lab.sh and assert.sh.
 
-# with_versions HOST [--rpm]: a host with the bundle of 0.1.0 in /root, and in /root/VERSION those of
-# 0.11.0, of 0.12.0, whose engine does not start, and of 0.13.0, which is past its end. They are in $versions here.
+# make_version [--rpm] VERSION [NAME=PROGRAM]…: its bundle, in $versions/VERSION
+make_version() {
+  local options=()
+  [ "$1" != --rpm ] || { options=(--rpm) && shift; }
+  "$LAB_CHECKOUT/tests/packages/other_version.sh" "${options[@]}" "$1" "$versions/$1" "${@:2}" || exit 1
+}
+
+# bring_version VERSION: to the host, as /root/VERSION
+bring_version() {
+  in_host mkdir -p "/root/$1"
+  lab_push "$HOST" "$versions/$1/picket-installer" "/root/$1/picket-installer"
+  lab_push "$HOST" "$versions/$1/picket-$1-$(uname -m).tar.gz" "/root/$1/picket-$1-$(uname -m).tar.gz"
+}
+
+# with_versions HOST [--rpm]: a host with the bundle of 0.1.0 in /root, and with 0.11.0 and 0.12.0, whose engine does not
+# start.
 with_versions() {
-  local version
   [ -x "${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-installer" ] || skip "no programs in build/bin: ./dev build makes them"
   versions=$(mktemp -d)
   trap 'rm -rf -- "${versions:?}"' EXIT
-  for version in 0.1.0 0.11.0 "0.12.0 picket-engine=/bin/false"; do
-    # shellcheck disable=SC2086 # words
-    "$LAB_CHECKOUT/tests/packages/other_version.sh" ${2:-} ${version%% *} "$versions/${version%% *}" ${version#"${version%% *}"} || exit 1
-  done
-  version=$(($(date +%s) / 86400 * 86400 - 365 * 86400)) # a day a year ago
-  # shellcheck disable=SC2086 # nothing where it is empty
-  PICKET_BUILT_AT=$version SOURCE_DATE_EPOCH=$version \
-    "$LAB_CHECKOUT/tests/packages/other_version.sh" ${2:-} 0.13.0 "$versions/0.13.0" || exit 1
+  make_version "${@:2}" 0.1.0
+  make_version "${@:2}" 0.11.0
+  make_version "${@:2}" 0.12.0 picket-engine=/bin/false
   PICKET_DIST=$versions/0.1.0
   with_bundle_host "$1"
   trap 'lab_down "$HOST"; rm -rf -- "${scratch:?}" "${versions:?}"' EXIT
-  for version in 0.11.0 0.12.0 0.13.0; do
-    in_host mkdir -p /root/$version
-    lab_push "$HOST" "$versions/$version/picket-installer" /root/$version/picket-installer
-    lab_push "$HOST" "$versions/$version/picket-$version-$(uname -m).tar.gz" "/root/$version/picket-$version-$(uname -m).tar.gz"
-  done
+  bring_version 0.11.0
+  bring_version 0.12.0
   printf '{"realTimeProtection": {"quarantine": "disabled"}}' >"$versions/keep.json"
   lab_push "$HOST" "$versions/keep.json" /root/keep.json
   lab_push "$HOST" "$LAB_CHECKOUT/tests/packages/kill_in_step.py" /root/kill_in_step.py

@@ -12,6 +12,9 @@ cd "$(dirname "$0")/../lab" || exit 1
 
 command -v dpkg-deb >/dev/null || skip "dpkg-deb is not installed"
 with_versions upgrade
+year_ago=$(($(date +%s) / 86400 * 86400 - 365 * 86400)) # a version that is past its end
+PICKET_BUILT_AT=$year_ago SOURCE_DATE_EPOCH=$year_ago make_version 0.13.0
+bring_version 0.13.0
 lab_push "$HOST" open_often.py /root/open_often.py
 
 field() { python3 -c 'import json, sys; data = json.load(sys.stdin)
