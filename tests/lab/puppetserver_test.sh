@@ -52,7 +52,8 @@ boot() {
 # One small instance is enough for three agents. They take its answer to a certificate request as ended when the
 # connection is, which is after 30 s unless it is told otherwise.
 start_server() {
-  on server install -d -o puppet -g puppet /etc/puppet/code/environments/production && # as every server has it
+  # An environment that every server has, and its logs: hosts are lent nothing of the machine's /var/log.
+  on server install -d -o puppet -g puppet /etc/puppet/code/environments/production /var/log/puppetserver &&
     on server sed -i -e 's/^JAVA_ARGS=.*/JAVA_ARGS="-Xms256m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"/' /etc/default/puppetserver &&
     on server sed -i -e 's/#max-active-instances: 1/max-active-instances: 1/' /etc/puppet/puppetserver/conf.d/puppetserver.conf &&
     on server sed -i -e 's/^webserver: {/&\n    idle-timeout-milliseconds: 5000/' /etc/puppet/puppetserver/conf.d/webserver.conf &&
@@ -100,6 +101,7 @@ while read -r line; do
 done < <(lines_for server)
 check_equal "the document shows what to run on a host" "${#agent_runs[@]}" 2
 
+[ "$ASSERT_FAILED" = 0 ] || exit 1 # nothing of what follows says more
 agents "an agent whose certificate nobody signed gets nothing" web1=1 web2=1 databases=1
 check_contains "and says so" "$(said web1)" "has not been signed yet"
 check "the authority signs them" on server puppetserver ca sign --all
