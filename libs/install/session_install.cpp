@@ -88,9 +88,9 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
     checks.bundle_expiry = expiry_of("version " + material->version, material->expires, now);
     // Whoever serves old bundles keeps a fleet on old versions. The one that is here already stays and protects.
     if (now >= material->expires && state_.package.version != material->version)
-        checks.bundle_expiry->failure = Failure{
-            InstallerExit::bundle_refused, "the bundle expired " + to_rfc3339(material->expires),
-            "Fetch a newer bundle. Where there is none, --accept bundle.expiry: an old version protects too."};
+        checks.bundle_expiry->failure =
+            Failure{InstallerExit::bundle_refused, "the bundle expired " + to_rfc3339(material->expires),
+                    "Fetch a newer bundle. Where there is none, --accept bundle.expiry: an old version protects too."};
     wishes.bundle = std::move(*material);
 }
 
