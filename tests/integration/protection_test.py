@@ -608,7 +608,9 @@ class Faults(unittest.TestCase):
 
     def many(self, directory, count):
         """So many files with malware, each another content."""
+        before = self.world.health()["profile_generation"]
         self.world.write_profile({"quarantine": {"maximumPerMinute": 0}})
+        wait_for(lambda: self.world.health()["profile_generation"] != before, "the profile without the brake")
         os.makedirs(directory)
         names = [f"{directory}/{number}" for number in range(count)]
         for name in names:
