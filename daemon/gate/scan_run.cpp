@@ -311,6 +311,8 @@ void ScanRun::finish() {
             record_.ended = ports_.clock.wall();
         else
             ++record_.interruptions;
+        if (record_.status == ScanStatus::finished)
+            files_total_ = files_visited_;
         stopped_ = true; // the counter need not come to its end
         room_.notify_all();
     }
