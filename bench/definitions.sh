@@ -5,6 +5,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "skip: needs root (fanotify, mount)"; exit 0; }
-cmake --build --preset release --target open_latency >/dev/null
-PICKET_BIN=build/bin PICKET_OPEN_LATENCY=build/release/bin/open_latency \
-  exec /usr/bin/python3 bench/definitions.py build/bench/definitions.json ${PICKET_BENCH_DOCUMENT:+--document}
+PICKET_BIN=build/bin exec /usr/bin/python3 bench/definitions.py build/bench/definitions.json ${PICKET_BENCH_DOCUMENT:+--document}

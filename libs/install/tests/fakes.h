@@ -328,6 +328,20 @@ class QuietProgress final : public ProgressSink {
     std::vector<std::string> notes;
 };
 
+/// The first of that name; null where there is none.
+inline const StepReport* step_of(const Report& report, std::string_view id) {
+    for (const StepReport& step : report.steps)
+        if (step.id == id)
+            return &step;
+    return nullptr;
+}
+
+/// The words for a unit's state are the service manager's: no plan predicts them.
+inline void forget_unit_states(Report& report) {
+    for (auto& unit : report.after["units"])
+        unit.erase("state");
+}
+
 /// All of it. The services say "systemd" but the tree is a scratch directory, so steps of the running host are
 /// planned by `as_running_host`.
 struct Host {
@@ -357,6 +371,20 @@ struct Host {
         request.is_root = true;
         return session.run(request);
     }
+    /// A dry run says what the run then leads to, and touches nothing. Gives what the dry run said.
+    Report check_prediction(Request request) {
+        request.dry_run = true;
+        const auto before = tree.contents();
+        Report planned = run(request);
+        CHECK(tree.contents() == before);
+        request.dry_run = false;
+        Report done = run(request);
+        forget_unit_states(planned);
+        forget_unit_states(done);
+        CHECK(planned.before == done.before);
+        CHECK(planned.after == done.after);
+        return planned;
+    }
     Request install_request() const {
         Request request;
         request.verb = VerbKind::install;
@@ -380,11 +408,5 @@ struct Host {
         return killed;
     }
 };
-
-/// The words for a unit's state are the service manager's: no plan predicts them.
-inline void forget_unit_states(Report& report) {
-    for (auto& unit : report.after["units"])
-        unit.erase("state");
-}
 
 } // namespace picket::install::fakes

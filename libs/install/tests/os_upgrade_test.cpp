@@ -7,6 +7,7 @@
 using namespace picket;
 using namespace picket::install;
 using fakes::Host;
+using fakes::step_of;
 
 namespace {
 
@@ -36,13 +37,6 @@ struct Upgraded : Host {
     }
     void new_release() { host.release = "Debian GNU/Linux 12 (bookworm)"; }
 };
-
-std::string detail_of(const Report& report, std::string_view id) {
-    for (const StepReport& step : report.steps)
-        if (step.id == id)
-            return step.detail;
-    return "";
-}
 
 } // namespace
 
@@ -101,8 +95,8 @@ TEST_CASE("finish puts back what was there, on the new release and on the old on
     CHECK(report.verb == "os-upgrade finish");
     CHECK(report.changed);
     CHECK(host.whole());
-    CHECK(detail_of(report, "os_upgrade.resume") == expected);
-    CHECK(detail_of(report, "selftest.run") == "denied and quarantined");
+    CHECK(step_of(report, "os_upgrade.resume")->detail == expected);
+    CHECK(step_of(report, "selftest.run")->detail == "denied and quarantined");
     CHECK(report.after["version"] == "0.1.0");
     CHECK(report.after["os_upgrade"] == nullptr);
     CHECK(report.after["tags"] == data::Json{{"role", "web"}, {"site", "ham"}});
@@ -215,17 +209,7 @@ TEST_CASE("a dry run of prepare and finish predicts what the run leads to, and t
         Upgraded host;
         if (verb == VerbKind::os_upgrade_finish)
             REQUIRE(host.prepare().exit() == InstallerExit::success);
-        Request request = request_of(verb);
-        request.dry_run = true;
-        const auto before = host.tree.contents();
-        Report planned = host.run(request);
-        CHECK(planned.changed);
-        CHECK(host.tree.contents() == before);
-        request.dry_run = false;
-        Report done = host.run(request);
-        fakes::forget_unit_states(planned);
-        fakes::forget_unit_states(done);
-        CHECK(planned.after == done.after);
+        CHECK(host.check_prediction(request_of(verb)).changed);
     }
 }
 
