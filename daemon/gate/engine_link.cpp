@@ -88,8 +88,7 @@ bool EngineLink::greet(Connection& connection, const std::string& content) {
             return false;
         if (std::string_view(hello->definitions) == state_.definitions)
             state_.signatures = hello->signature_count;
-        state_.seccomp = hello->seccomp != 0;
-        state_.landlock_abi = hello->landlock_abi;
+        state_.sandbox = EngineState::Sandbox{hello->seccomp != 0, hello->landlock_abi};
         gate_->on_worker_ready(static_cast<gate::WorkerId>(connection.fd.get()), hello->definitions);
         return true;
     }

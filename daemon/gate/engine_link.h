@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,11 @@ struct EngineState {
     std::string definitions;
     std::string engine_version;
     std::uint64_t signatures = 0;
-    bool seccomp = true;            ///< of the newest worker, as it says
-    std::uint32_t landlock_abi = 0; ///< likewise; 0 = not in force
+    struct Sandbox {
+        bool seccomp = false;
+        std::uint32_t landlock_abi = 0; ///< 0 = not in force
+    };
+    std::optional<Sandbox> sandbox; ///< of the newest worker, as it says; nothing before there was one
     std::uint64_t workers = 0;
     std::uint64_t workers_killed = 0;
     std::uint64_t workers_crashed = 0;

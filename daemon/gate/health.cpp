@@ -114,7 +114,9 @@ void add_engine(Json& json, const HealthSources& sources, const GateSnapshot& ga
     json["engine_workers"] = engine.workers;
     json["engine_workers_killed"] = engine.workers_killed;
     json["engine_workers_crashed"] = engine.workers_crashed;
-    json["engine_sandbox"] = {{"seccomp", engine.seccomp}, {"landlock_abi", engine.landlock_abi}};
+    json["engine_sandbox"] =
+        engine.sandbox ? Json{{"seccomp", engine.sandbox->seccomp}, {"landlock_abi", engine.sandbox->landlock_abi}}
+                       : Json();
     json["definitions_version"] = engine.definitions;
     json["definitions_signatures"] = engine.signatures;
     json["definitions_status"] = engine.definitions.empty() ? "unavailable"
@@ -145,7 +147,7 @@ void add_engine(Json& json, const HealthSources& sources, const GateSnapshot& ga
     else if (const auto failure = sources.probe.failure())
         issues.add("engine_probe_failed", "the engine cannot be trusted: " + *failure,
                    "picket-installer install puts the definitions right; see docs/operations.md");
-    if (!engine.seccomp)
+    if (engine.sandbox && !engine.sandbox->seccomp)
         issues.add("engine_sandbox_incomplete",
                    "the engine reads foreign files without a filter of its system calls: the kernel refuses it one",
                    "take a kernel with CONFIG_SECCOMP_FILTER; picket-engine --probe-sandbox tells what holds");

@@ -25,6 +25,10 @@ class Sandbox(unittest.TestCase):
         world = World()
         try:
             self.assertEqual(world.health()["engine_sandbox"], {"seccomp": True, "landlock_abi": 0})
+            world.end("engine")
+            world.end("gate")
+            world.start_gate()
+            self.assertIsNone(world.health()["engine_sandbox"])  # nobody has said so yet
         finally:
             world.close()
 
