@@ -92,10 +92,11 @@ check_traces() {
 }
 
 # picket_traces HOST: what bears Picket's name there, but for what systemd, dpkg and the journal keep of it. The host's
-# machine lends it what it has itself, so compare with what was there before.
+# machine lends it what it has itself, so compare with what was there before. The last word is there where the look came to its end.
 picket_traces() {
   lab_run "$1" sh -c 'find / -xdev \( -path "*picket*" -o -name "*picket*" \) -not -path "/proc/*" -not -path "/sys/*" \
     -not -path "/var/lib/systemd/*" -not -path "/var/log/journal/*" -not -path "/var/lib/dpkg/info/*" -print
     ls -d /run/picket; getent passwd picket-engine; getent group picket-engine
-    ! command -v rpm >/dev/null || rpm -qa "picket*"' 2>/dev/null | LC_ALL=C sort
+    ! command -v rpm >/dev/null || rpm -qa "picket*"
+    echo looked' 2>/dev/null | LC_ALL=C sort
 }

@@ -49,5 +49,5 @@ check "and protects" in_host picket selftest
 check_code 0 "prepare" in_host picket-installer os-upgrade prepare
 check_code 0 "a purge of what is prepared" in_host picket-installer uninstall --purge
 in_host rm -rf /root/eicar
-check_equal "leaves nothing behind" "$(picket_traces "$HOST")" "$before"
+check_traces "leaves nothing behind" "$before" "$(picket_traces "$HOST")"
 exit "$ASSERT_FAILED"
