@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench fleet: what a run of Ansible costs on hosts on which nothing has to change, beside `ping` and the gathering of
-# facts on the same hosts; and the bytes that go over the wire. PICKET_BENCH_HOSTS: how many hosts (20; each needs about
+# facts on the same hosts; and the bytes that go over the wire, those of the first run as well. PICKET_BENCH_HOSTS: how many hosts (20; each needs about
 # 300 MB of memory and half a minute to be made).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,14 +14,9 @@ command -v ansible-playbook >/dev/null || { echo "skip: ansible-core is not inst
 if [ "${LAB_NETWORK:-}" != $$ ] && [ -z "${PICKET_BENCH_DIST:-}" ]; then ./dev package --distribution >/dev/null; fi
 lab_own_network "$top/bench/fleet.sh" "$@"
 
-scratch=$(mktemp -d)
-host_of() { echo "fleet-$1-$$"; }
-clean_up() {
-  local number
-  for number in $(seq "$hosts"); do lab_down "$(host_of "$number")"; done
-  rm -rf -- "${scratch:?}"
-}
-trap clean_up EXIT
+mapfile -t numbers < <(seq "$hosts")
+lab_hosts fleet "${numbers[@]}"
+export PICKET_LAB_LIGHT=yes # else 128 inotify instances, which is all that root has on most machines, are too few for 20
 export HOME=$scratch PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ANSIBLE_NOCOLOR=1 ANSIBLE_HOST_KEY_CHECKING=false
 export ANSIBLE_SSH_ARGS="-i $scratch/key -o UserKnownHostsFile=/dev/null -o ControlMaster=auto -o ControlPersist=600s"
 export ANSIBLE_FORKS=$forks
@@ -33,9 +28,8 @@ cd "$scratch/fleet"
 
 boot() {
   local number
-  for number in $(seq "$hosts"); do
-    lab_up "$(host_of "$number")" && lab_connect "$(host_of "$number")" $((10 + number)) &&
-      lab_allow_ssh "$(host_of "$number")" "$scratch/key.pub" >/dev/null || return
+  for number in "${HOSTS[@]}"; do
+    lab_up_connected "$number" $((10 + number)) && lab_allow_ssh "$(host_of "$number")" "$scratch/key.pub" >/dev/null || return
     printf '        host%02d: {ansible_host: 10.77.0.%d}\n' "$number" $((10 + number)) >>"$scratch/names"
   done
   sed -i -e "/^    servers:/,/hosts/ s/ {}//" -e "/^    servers:/,/hosts/ { /hosts:/ r $scratch/names
@@ -46,10 +40,10 @@ boot() {
 # Both directions, of all hosts.
 bytes() { awk '/veth/ { sub(/.*:/, ""); sum += $1 + $9 } END { print sum }' /proc/self/net/dev; }
 
-# measure NAME PLAYBOOK: each round is a line "NAME seconds bytes"
+# measure NAME PLAYBOOK [ROUNDS]: each round is a line "NAME start end bytes-before bytes-after"
 measure() {
   local before start
-  for ((round = 0; round < rounds; ++round)); do
+  for ((round = 0; round < ${3:-$rounds}; ++round)); do
     before=$(bytes) start=$EPOCHREALTIME
     ansible-playbook "$2" >"$scratch/output" || { tail -n 20 "$scratch/output" >&2; return 1; }
     echo "$1 $start $EPOCHREALTIME $before $(bytes)" >>"$scratch/rounds"
@@ -57,7 +51,7 @@ measure() {
 }
 
 boot
-ansible-playbook site.yml >"$scratch/output" || { tail -n 20 "$scratch/output" >&2; exit 1; }
+measure first site.yml 1
 [ "$(grep -c 'changed=[1-9].*failed=0' "$scratch/output")" = "$hosts" ] || { echo "not every host was installed" >&2; exit 1; }
 measure base base.yml
 measure site site.yml
@@ -66,7 +60,7 @@ tasks=$(grep -c '^TASK' "$scratch/output")
 python3 - "$scratch/rounds" "$top/build/bench/fleet.json" "$hosts" "$forks" "$tasks" <<'END'
 import json, os, platform, statistics, sys
 rounds, output, hosts, forks, tasks = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-seconds, sent = {"base": [], "site": []}, {"base": [], "site": []}
+seconds, sent = ({name: [] for name in ("first", "base", "site")} for unused in range(2))
 for line in open(rounds):
     name, start, end, before, after = line.split()
     seconds[name].append(float(end) - float(start))

@@ -3,19 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/lab/lab.sh
+. tests/lab/assert.sh
 missing=$(lab_missing)
 [ -z "$missing" ] || { echo "skip: no lab host: $missing"; exit 0; }
 ./dev package --distribution >/dev/null
-host=bench-$$
-scratch=$(mktemp -d)
-trap 'rm -rf -- "${scratch:?}"; lab_down "$host"' EXIT
-HOME=$scratch build/bin/picket-onboarding init --org Bench --region lab >/dev/null
-HOME=$scratch build/bin/picket-onboarding create -o "$scratch/bench.zip" >/dev/null
-lab_up "$host"
-for file in build/dist/picket-*.tar.gz build/dist/picket-installer "$scratch/bench.zip"; do
-  lab_push "$host" "$file" "/root/${file##*/}"
-done
-lab_run "$host" python3 -c '
+with_bundle_host bench
+in_host python3 -c '
 import subprocess, time
 times = []
 for _ in range(9):
@@ -23,7 +16,7 @@ for _ in range(9):
     subprocess.run(["/root/picket-installer", "check"], stdout=subprocess.DEVNULL)
     times.append(time.monotonic() - start)
 print(sorted(times)[4] * 1000)' >"$scratch/check"
-lab_run "$host" /root/picket-installer install --onboarding /root/bench.zip --output json >"$scratch/install.json"
+in_host /root/picket-installer install --onboarding /root/acme.zip --output json >"$scratch/install.json"
 python3 - "$scratch" build/bench/install.json <<'END'
 import json, os, platform, sys
 folder, output = sys.argv[1:]

@@ -1,5 +1,6 @@
 """What the measurements share."""
 
+import glob
 import os
 import statistics
 import subprocess
@@ -38,6 +39,16 @@ def processor_seconds(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def running_seconds(pids):
+    """Like processor_seconds, of those alone that are there, and not in ticks: for what hardly runs."""
+    total = 0
+    for pid in pids:
+        for task in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            with open(task, encoding="ascii") as file:
+                total += int(file.read().split()[0])
+    return total / 1e9
+
+
 def median_of(rounds):
     merged = {}
     for key in rounds[0]:
@@ -49,11 +60,11 @@ def median_of(rounds):
     return merged
 
 
-def write_document(name, text):
-    """Puts the table between its marks in docs/performance.md."""
-    with open("docs/performance.md", encoding="utf-8") as file:
+def write_document(command, text, document="docs/performance.md"):
+    """Puts what the command found between its marks in the document."""
+    with open(document, encoding="utf-8") as file:
         page = file.read()
-    begin, end = f"<!-- ./dev bench {name}: begin -->\n", f"<!-- ./dev bench {name}: end -->\n"
+    begin, end = f"<!-- ./dev {command}: begin -->\n", f"<!-- ./dev {command}: end -->\n"
     head, tail = page.split(begin)[0], page.split(end)[1]
-    with open("docs/performance.md", "w", encoding="utf-8") as file:
+    with open(document, "w", encoding="utf-8") as file:
         file.write(head + begin + text + end + tail)

@@ -53,6 +53,8 @@ const Row& row_of(const command_line::Verb& verb);
 
 /// Calls the row's method with its options as parameters and shows the result.
 int run_method(const Context& context);
+/// What the row's method is called with: its options, and what its words stand for.
+data::Json parameters_of(const Context& context);
 /// Shows a result in the way the row says. Returns 0.
 int show(const Context& context, const data::Json& result);
 

@@ -13,7 +13,7 @@ int run_definitions(const Context& context) {
     auto session = Session::open(context.socket);
     if (!session)
         return context.fail(session.failure);
-    const auto result = session.value->call(std::string(context.row.method), data::Json::object(), {}, kPatience);
+    const auto result = session.value->call(std::string(context.row.method), parameters_of(context), {}, kPatience);
     return result ? show(context, *result.value) : context.fail(result.failure);
 }
 

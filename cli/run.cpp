@@ -40,16 +40,6 @@ void add_parameter(data::Json& parameters, const Option& option, const std::stri
         data::set_path(parameters, field, value); // a name may be as little UTF-8 as a path
 }
 
-data::Json parameters_of(const Context& context) {
-    data::Json parameters = data::Json::object();
-    if (!context.row.fixed.empty())
-        parameters = data::parse_json(context.row.fixed).value();
-    for (const Option& option : context.row.verb.options)
-        if (!option.field.empty() && context.has(option.name))
-            add_parameter(parameters, option, context.get(option.name));
-    return parameters;
-}
-
 void show_list(const Context& context, const data::Json& result) {
     const data::Json& rows = data::member(result, context.row.list);
     if (!rows.is_array() || rows.empty()) {
@@ -74,6 +64,16 @@ void show_object(const Context& context, const data::Json& result) {
 
 int Context::fail(const command_line::Failure& failure) const {
     return command_line::report_failure("picket", failure, format.value_or(Format::text));
+}
+
+data::Json parameters_of(const Context& context) {
+    data::Json parameters = data::Json::object();
+    if (!context.row.fixed.empty())
+        parameters = data::parse_json(context.row.fixed).value();
+    for (const Option& option : context.row.verb.options)
+        if (!option.field.empty() && context.has(option.name))
+            add_parameter(parameters, option, context.get(option.name));
+    return parameters;
 }
 
 int run_method(const Context& context) {

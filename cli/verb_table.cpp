@@ -651,14 +651,19 @@ std::vector<Row> definitions_rows() {
     return {
         {.verb = {.words = "definitions update",
                   .summary = "Takes the newest definitions from the organisation's mirror now.",
-                  .examples = {"picket definitions update"},
+                  .options = {{.name = "--now",
+                               .value = "",
+                               .help = "also those that are younger than the profile's definitions.minimumAgeSeconds",
+                               .field = "now"}},
+                  .examples = {"picket definitions update", "picket definitions update --now"},
                   .note = "Needs root. They come into force once they are whole, signed, newer than what was seen "
                           "before, and the engine has loaded them and judged known good and bad samples rightly; else "
-                          "the former ones go on. Without this command the daemon looks every four hours."},
+                          "the former ones go on. Those that are too young for the profile are held: that is no error. "
+                          "Without this command the daemon looks every four hours."},
          .needs_root = true,
          .kind = "definitions_update",
          .method = "definitions.update",
-         .fields = {"changed", "generation", "version", "received_bytes"},
+         .fields = {"changed", "generation", "version", "received_bytes", "held"},
          .run = run_definitions},
         {.verb = {.words = "definitions status",
                   .summary = "Shows which definitions are in force, where they came from, and what is kept.",
@@ -668,7 +673,7 @@ std::vector<Row> definitions_rows() {
          .kind = "definitions_status",
          .method = "definitions.status",
          .fields = {"generation", "version", "issued", "expires", "signed_by", "mirror", "last_attempt", "last_success",
-                    "failures", "failure", "refused", "generations"},
+                    "failures", "failure", "refused", "held", "generations"},
          .run = run_definitions},
         {.verb = {.words = "definitions rollback",
                   .summary = "Goes back to the definitions before the ones in force.",

@@ -1,14 +1,11 @@
 #pragma once
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <optional>
-#include <string>
-#include <type_traits>
 #include <vector>
 
 #include <picket/base/unique_fd.h>
-#include <picket/ipc/seqpacket.h>
+#include <picket/ipc/record.h>
 #include <picket/scan/engine_protocol.h>
 
 /// Fixed-size records over SOCK_SEQPACKET, and what supervisor and zygote say to each other. The zygote has parsed
@@ -45,11 +42,7 @@ inline bool is_valid(const ZygoteEvent& event) {
            event.message[sizeof event.message - 1] == '\0';
 }
 
-template <typename Record>
-Result<void> send_record(int fd, const Record& record) {
-    static_assert(std::is_trivially_copyable_v<Record>);
-    return ipc::send_message(fd, {reinterpret_cast<const char*>(&record), sizeof record});
-}
+using ipc::send_record;
 
 template <typename Record>
 struct Received {
@@ -62,7 +55,6 @@ enum class ChannelState { empty, closed, bad };
 /// A record, or why there is none: nothing waits, the peer is gone, or what came is no such record.
 template <typename Record>
 std::optional<Received<Record>> receive_record(int fd, ChannelState& state) {
-    static_assert(std::is_trivially_copyable_v<Record>);
     auto message = ipc::receive_message(fd, Bytes{sizeof(Record)});
     if (!message) {
         if (message.error().errno_value() == EAGAIN)
@@ -72,11 +64,12 @@ std::optional<Received<Record>> receive_record(int fd, ChannelState& state) {
         return std::nullopt;
     }
     Received<Record> received;
-    if (message->content.size() != sizeof(Record)) {
+    const auto record = ipc::record_of<Record>(message->content);
+    if (!record) {
         state = ChannelState::bad;
         return std::nullopt;
     }
-    std::memcpy(&received.record, message->content.data(), sizeof(Record));
+    received.record = *record;
     received.descriptors = std::move(message->descriptors);
     return received;
 }

@@ -99,6 +99,17 @@ Result<Confinement> confine_zygote(int generation_directory, int scratch) {
     return confinement;
 }
 
+Result<void> limit_load(const MemoryUsage& now) {
+    if (kSanitizedBuild)
+        return {};
+    return sandbox::set_soft_limits({{RLIMIT_AS, now.address_space + kLoadMemory.count + gibibytes(1).count},
+                                     {RLIMIT_DATA, now.data + kLoadMemory.count}});
+}
+
+Result<void> lift_load_limit() {
+    return sandbox::set_soft_limits({{RLIMIT_AS, RLIM_INFINITY}, {RLIMIT_DATA, RLIM_INFINITY}});
+}
+
 Result<Confinement> confine_worker(int scratch, const MemoryUsage& usage, const WorkerLayers& layers) {
     Confinement confinement;
     if (layers.limits)

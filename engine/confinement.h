@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <picket/base/bytes.h>
 #include <picket/base/result.h>
 #include <picket/sandbox/seccomp_filter.h>
 
@@ -34,6 +35,12 @@ Result<void> give_up_privileges();
 
 Result<Confinement> confine_supervisor(int temporary_directory);
 Result<Confinement> confine_zygote(int generation_directory, int scratch);
+/// What loading a set of definitions may take: more than any honest one needs, less than the unit's MemoryMax, so that
+/// the set that serves meanwhile keeps its room.
+inline constexpr Bytes kLoadMemory = mebibytes(2'560);
+/// From now until lift_load_limit() allocations beyond that fail. `now` is what is taken already.
+Result<void> limit_load(const MemoryUsage& now);
+Result<void> lift_load_limit();
 /// Which layers of a worker's sandbox to take: all of them, except for the probe that shows each by itself.
 struct WorkerLayers {
     bool limits = true;

@@ -69,7 +69,7 @@ class Worker {
     /// Nothing where the next request may come.
     std::optional<WorkerExit> serve_one() {
         ChannelState state = ChannelState::empty;
-        const auto received = receive_record<scan::ScanRequest>(setup_.gate.get(), state);
+        auto received = receive_record<scan::ScanRequest>(setup_.gate.get(), state);
         if (!received) {
             if (state == ChannelState::empty)
                 return std::nullopt;
@@ -77,20 +77,27 @@ class Worker {
         }
         if (!scan::is_valid(received->record) || received->descriptors.size() != 1)
             return WorkerExit::bad_request;
-        const scan::ScanReply reply = answer(received->record, received->descriptors.front().get());
+        const scan::ScanReply reply = answer(received->record, std::move(received->descriptors.front()));
         if (!send(reply))
             return WorkerExit::gate_gone;
         ++scans_;
         return std::nullopt;
     }
 
-    scan::ScanReply answer(const scan::ScanRequest& request, int fd) {
+    /// Also closed before the answer: whose server is asked then may wait for the worker that an answer sets free.
+    scan::ScanReply answer(const scan::ScanRequest& request, UniqueFd file) {
         const auto started = std::chrono::steady_clock::now();
         setup_.page->deadline_ms.store(monotonic_ms() + request.time_limit_ms + kGraceMs);
         read_with_priority((request.flags & scan::kScanLowPriority) == 0);
-        const bool readable = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-        const Finding finding = readable ? setup_.engine->scan(fd, request.flags, Milliseconds(request.time_limit_ms))
-                                         : Finding{Verdict::unreadable, {}};
+        if ((request.flags & scan::kScanPutAway) != 0) {
+            auto inside = ipc::peek_descriptor(file.get());
+            file = inside ? std::move(*inside) : UniqueFd();
+        }
+        const bool readable = file && (fcntl(file.get(), F_GETFL) & O_ACCMODE) == O_RDONLY;
+        const Finding finding =
+            readable ? setup_.engine->scan(file.get(), request.flags, Milliseconds(request.time_limit_ms))
+                     : Finding{Verdict::unreadable, {}};
+        file.reset();
         clean_scratch();
         setup_.page->deadline_ms.store(0);
         scan::ScanReply reply;

@@ -7,9 +7,11 @@
 #include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <picket/sandbox/privileges.h>
 
 #include "channel.h"
@@ -50,7 +52,7 @@ class Zygote {
         statm_.reset(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
         const UniqueFd generation = PICKET_TRY(open_directory(setup_.directory));
         (void)PICKET_TRY(confine_zygote(generation.get(), setup_.scratch.get()));
-        engine_.emplace(PICKET_TRY(engine_core::Engine::load({setup_.directory, setup_.files, setup_.scratch_path})));
+        engine_.emplace(PICKET_TRY(load()));
         // Unpacked containers are done with.
         PICKET_TRY(empty_directory(setup_.scratch.get()));
         usage_ = PICKET_TRY(read_memory_usage(statm_.get()));
@@ -58,6 +60,19 @@ class Zygote {
                                   kSampleCheckTimeLimit));
         make_pool();
         return {};
+    }
+
+    Result<engine_core::Engine> load() {
+        const MemoryUsage before = PICKET_TRY(read_memory_usage(statm_.get()));
+        PICKET_TRY(limit_load(before));
+        auto engine = engine_core::Engine::load({setup_.directory, setup_.files, setup_.scratch_path});
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        const std::uint64_t peak = static_cast<std::uint64_t>(usage.ru_maxrss) << 10U;
+        if (!engine && peak > kLoadMemory.count / 10 * 9)
+            return engine.error().with_context(fmt::format("needs more than {} of memory", to_human(kLoadMemory)));
+        PICKET_TRY(lift_load_limit());
+        return engine;
     }
 
     Result<void> take_signals() {

@@ -50,12 +50,14 @@ install::Report report_of(const command_line::Invocation& invocation, const std:
         return report;
     const project::Written& files = outcome.files;
     report.changed = !files.written.empty() || !files.removed.empty();
-    report.after = {{"directory", folder},      {"written", files.written},     {"kept", files.kept},
-                    {"removed", files.removed}, {"unchanged", files.unchanged}, {"next", outcome.next}};
-    report.steps.push_back({"project.write", "write the project", "done",
-                            fmt::format("{} files written, {} kept as they were changed by hand, {} removed",
-                                        files.written.size(), files.kept.size(), files.removed.size()),
-                            0});
+    report.after = {{"directory", folder},          {"written", files.written}, {"kept", files.kept},
+                    {"outdated", files.outdated},   {"unused", files.unused},   {"removed", files.removed},
+                    {"unchanged", files.unchanged}, {"next", outcome.next}};
+    report.steps.push_back(
+        {"project.write", "write the project", "done",
+         fmt::format("{} files written, {} left as they were changed by hand, {} removed", files.written.size(),
+                     files.kept.size() + files.outdated.size() + files.unused.size(), files.removed.size()),
+         0});
     return report;
 }
 

@@ -1,6 +1,8 @@
 #include "text_output.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
@@ -105,8 +107,14 @@ std::string export_text(const install::Report& report) {
     std::string text =
         fmt::format("{}: {} files written.\n", escape_for_display(data::path_of(report.after, "directory")),
                     data::member(report.after, "written").size());
-    for (const std::string& path : data::strings_of(data::member(report.after, "kept")))
-        text += fmt::format("Kept as you changed it: {}\n", escape_for_display(path));
+    static constexpr std::array<std::pair<const char*, const char*>, 3> kLeft{{
+        {"kept", ""},
+        {"outdated", " (there is a newer one: compare it with an export into an empty folder)"},
+        {"unused", " (the project no longer has it: take what you need to another file, and delete it)"},
+    }};
+    for (const auto& [field, remark] : kLeft)
+        for (const std::string& path : data::strings_of(data::member(report.after, field)))
+            text += fmt::format("Kept as you changed it: {}{}\n", escape_for_display(path), remark);
     for (const std::string& line : data::strings_of(data::member(report.after, "next")))
         text += line + "\n";
     return text;

@@ -88,14 +88,16 @@ const std::vector<Row>& rows() {
                   "failure undoes everything."}},
         {VerbKind::upgrade,
          {.words = "upgrade",
-          .summary = "Puts the bundle's version in the place of the installed one, and proves that it protects.",
-          .options = {kBundle, kVersion, kAllowDowngrade, kDryRun},
+          .summary = "Puts another version in the place of the installed one, and proves that it protects.",
+          .options = {kBundle, kFromRepo, kRing, kRepoKey, kVersion, kAllowDowngrade, kDryRun},
           .examples = {"picket-installer upgrade",
-                       "picket-installer upgrade --bundle picket-0.2.0-x86_64.tar.gz --dry-run"},
-          .note =
-              "Identity, settings, quarantine and records stay. The package of the version before stays on the host; "
-              "where the new one does not become healthy or fails its self-test, the one before is put back, and the "
-              "command ends with 21. Where that package is not there, the plan says so before anything is changed."}},
+                       "picket-installer upgrade --bundle picket-0.2.0-x86_64.tar.gz --dry-run",
+                       "picket-installer upgrade --from-repo https://packages.example.org/picket --version 0.2.0"},
+          .note = "Without a bundle or a repository it takes the bundle at hand, else the repository that the host was "
+                  "installed from. Identity, settings, quarantine and records stay. The package of the version before "
+                  "stays on the host, or is fetched from the repository; where the new one does not become healthy or "
+                  "fails its self-test, the one before is put back, and the command ends with 21. Where that package "
+                  "is nowhere, the plan says so before anything is changed."}},
         {VerbKind::rollback,
          {.words = "rollback",
           .summary = "Goes back to the version before the last upgrade.",

@@ -19,6 +19,7 @@ using namespace picket;
 namespace {
 
 constexpr Milliseconds kIdle{60'000};
+constexpr std::size_t kAtOnce = 4; ///< a probe beside a download
 constexpr const char* kUsage = "usage: picket-link [--socket PATH] [--user NAME]\n"
                                "Downloads for picket-definitions. Without --socket it takes the socket that the "
                                "service manager passes.\n";
@@ -41,16 +42,17 @@ Result<void> serve(const Arguments& arguments) {
     const UniqueFd stop = PICKET_TRY(ipc::stop_signals());
     PICKET_TRY(link::confine(arguments.user));
     const SystemClock clock;
-    net::Downloader downloader;
+    link::Network network;
     sys::notify_service_manager("READY=1");
     ipc::RequestServerOptions options;
     options.allowed_uids = {caller};
+    options.at_once = kAtOnce;
     if (arguments.socket.empty())
         options.idle = kIdle;
     ipc::RequestServer server(
         std::move(listening), stop.get(), clock,
         [&](const ipc::Message& message, int connection) {
-            return link::answer(downloader, message, [&] { return is_over(stop.get(), connection); });
+            return link::answer(network, message, [&] { return is_over(stop.get(), connection); });
         },
         options);
     server.run();

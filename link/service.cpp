@@ -79,7 +79,7 @@ Json to_json(const net::Response& response) {
     return json;
 }
 
-Result<Json> fetch(net::Downloader& downloader, const Json& json, const ipc::Message& message,
+Result<Json> fetch(Network& network, const Json& json, const ipc::Message& message,
                    const std::function<bool()>& cancelled) {
     struct stat status {};
     if (message.descriptors.size() != 1 || fstat(message.descriptors.front().get(), &status) != 0 ||
@@ -87,7 +87,8 @@ Result<Json> fetch(net::Downloader& downloader, const Json& json, const ipc::Mes
         return Error(ErrorCode::invalid_input, "fetch takes one descriptor of a regular file");
     const net::Request request = PICKET_TRY(request_from(json));
     FileSink sink(message.descriptors.front().get());
-    return to_json(PICKET_TRY(downloader.get(request, sink, cancelled)));
+    std::lock_guard lock(network.downloading);
+    return to_json(PICKET_TRY(network.downloader.get(request, sink, cancelled)));
 }
 
 Result<Json> probe(const Json& json, const std::function<bool()>& cancelled) {
@@ -97,12 +98,11 @@ Result<Json> probe(const Json& json, const std::function<bool()>& cancelled) {
     return result;
 }
 
-Result<Json> dispatch(net::Downloader& downloader, const ipc::Message& message,
-                      const std::function<bool()>& cancelled) {
+Result<Json> dispatch(Network& network, const ipc::Message& message, const std::function<bool()>& cancelled) {
     const Json json = PICKET_TRY(data::parse_json(message.content));
     const std::string op = data::string_or(json, "op", "");
     if (op == "fetch")
-        return fetch(downloader, json, message, cancelled);
+        return fetch(network, json, message, cancelled);
     if (op == "probe")
         return probe(json, cancelled);
     return Error(ErrorCode::invalid_input, "unknown op: it is fetch or probe");
@@ -110,8 +110,8 @@ Result<Json> dispatch(net::Downloader& downloader, const ipc::Message& message,
 
 } // namespace
 
-std::string answer(net::Downloader& downloader, const ipc::Message& request, const std::function<bool()>& cancelled) {
-    const auto result = dispatch(downloader, request, cancelled);
+std::string answer(Network& network, const ipc::Message& request, const std::function<bool()>& cancelled) {
+    const auto result = dispatch(network, request, cancelled);
     if (result)
         return data::to_text(*result);
     const Json error{{"code", to_string(result.error().code())}, {"message", result.error().message()}};

@@ -53,7 +53,8 @@ def write_archive(path, files, prefix=""):
                     archive.addfile(entry)
                     continue
                 entry.size, entry.mtime = len(files[name]), time
-                entry.mode = 0o755 if files[name].startswith(b"#!") else 0o644
+                # Ansible's modules begin so as well, and are started by nobody.
+                entry.mode = 0o755 if files[name].startswith(b"#!") and not name.endswith(".py") else 0o644
                 archive.addfile(entry, io.BytesIO(files[name]))
 
 

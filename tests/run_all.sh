@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that can be tested on this machine, as `./dev test [--portable]` runs it. A part that cannot run here is
-# skipped with the reason. One that fails is run once more, alone: failing twice makes the whole fail, failing once is
-# told at the end as not steady. The others still run. Logs: build/test-logs.
+# skipped with the reason. Two parts go on at a time, for most of them mostly wait (PICKET_TEST_JOBS: so many). One that
+# fails is run once more when the others are through, alone: failing twice makes the whole fail, failing once is told at
+# the end as not steady. Logs: build/test-logs.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 logs=$PWD/build/test-logs
@@ -22,57 +23,57 @@ case ${1:-} in
 esac
 
 log_of() { echo "$logs/${1//[^a-z0-9_]/-}.log"; }
+first_log_of() { echo "$logs/${1//[^a-z0-9_]/-}.first.log"; }
 
 # part NAME COMMAND…: 0 is passed, 77 is skipped, the rest is failed. The last line of a skipped one says why.
 part() {
-  local name=$1 start=$SECONDS
-  shift
-  "$@" >"$(log_of "$name")" 2>&1 </dev/null
-  report "$name" $? $((SECONDS - start))
+  local start=$SECONDS
+  "${@:2}" >"$(log_of "$1")" 2>&1 </dev/null
+  report "$1" $? $((SECONDS - start))
 }
 
-# twice NAME COMMAND…: like part; what failed gets a second chance.
-twice() {
-  local name=$1 start=$SECONDS status
-  shift
-  "$@" >"$(log_of "$name")" 2>&1 </dev/null
-  status=$?
-  [ $status -eq 0 ] || [ $status -eq 77 ] || { again "$name" $status "$@"; status=$?; }
-  report "$name" $status $((SECONDS - start))
+# queue NAME COMMAND…: a part that `run_queue` runs, beside others, and gives a second chance. Its words have no newline.
+queued=()
+queue() { queued+=("$(printf '%s\n' "$@")"); }
+
+run_queue() {
+  local job words name pid status begun=() jobs=() names=() again=() running=0
+  set -m # each is a process group, which Ctrl-C does not reach by itself
+  trap end_queue INT TERM
+  for job in "${queued[@]}"; do
+    [ $running -lt "${PICKET_TEST_JOBS:-2}" ] || reap
+    mapfile -t words <<<"$job"
+    "${words[@]:1}" >"$(log_of "${words[0]}")" 2>&1 </dev/null &
+    begun[$!]=$SECONDS names[$!]=${words[0]} jobs[$!]=$job running=$((running + 1))
+  done
+  while [ $running -gt 0 ]; do reap; done
+  trap - INT TERM
+  set +m
+  for job in "${again[@]}"; do
+    mapfile -t words <<<"$job"
+    part "${words[@]}" && unsteady+=("${words[0]}")
+  done
+  queued=()
 }
 
-# again NAME STATUS COMMAND…: the second run, after one that ended with the status
-again() {
-  local name=$1 log
-  log=$(log_of "$name")
-  printf '%-34s          failed (%d), and is run again\n' "$name" "$2"
-  mv "$log" "${log%.log}.first.log"
-  "${@:3}" >"$log" 2>&1 </dev/null || return
-  unsteady+=("$name")
+end_queue() {
+  local group
+  for group in $(jobs -p); do kill -TERM -- "-$group" 2>/dev/null; done
+  wait
+  exit 130
 }
 
-# twice_beside NAME COMMAND…: goes on beside the parts that follow; `finish_beside` waits for it. For the one that is
-# longest and mostly waits.
-twice_beside() {
-  beside=("$@")
-  {
-    "${@:2}" >"$(log_of "$1")" 2>&1 </dev/null
-    echo "$? $SECONDS" >"$(log_of "$1").status"
-  } &
-  beside_process=$! beside_start=$SECONDS
-}
-
-finish_beside() {
-  local status=1 end=$SECONDS name=${beside[0]:-}
-  [ -n "$name" ] || return 0
-  wait "$beside_process"
-  read -r status end <"$(log_of "$name").status"
-  rm -f "$(log_of "$name").status"
-  [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || {
-    again "$name" "$status" "${beside[@]:1}"
-    status=$? end=$SECONDS
-  }
-  report "$name" "$status" $((end - beside_start))
+# The next of run_queue's that ends.
+reap() {
+  wait -n -p pid
+  status=$? name=${names[pid]} running=$((running - 1))
+  if [ $status -eq 0 ] || [ $status -eq 77 ]; then
+    report "$name" $status $((SECONDS - begun[pid]))
+  else
+    printf '%-34s %5d s  failed (%d), and is run again\n' "$name" $((SECONDS - begun[pid])) $status
+    mv "$(log_of "$name")" "$(first_log_of "$name")"
+    again+=("${jobs[pid]}")
+  fi
 }
 
 report() {
@@ -83,7 +84,7 @@ report() {
     77) result="skipped: $(tail -n 1 "$log" | sed 's/^skip: //')" ;;
     *) result="FAILED ($status), $log" failed=1 ;;
   esac
-  [ ! -f "${log%.log}.first.log" ] || result="$result at the second try"
+  [ ! -f "$(first_log_of "$name")" ] || result="$result at the second try"
   printf '%-34s %5d s  %s\n' "$name" "$seconds" "$result"
   rows+=("$(printf '%-34s %5d s  %s' "$name" "$seconds" "$result")")
   [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || { tail -n 40 "$log" && failures+=("$name"); }
@@ -95,7 +96,7 @@ what_failed() {
   local name lines=$((16 / (${#failures[@]} + ${#unsteady[@]} + 1) + 1))
   for name in "${unsteady[@]}"; do
     printf '%s, the first time:\n' "$name"
-    found_in "$(log_of "$name" | sed 's/log$/first.log/')" "$lines"
+    found_in "$(first_log_of "$name")" "$lines"
   done
   for name in "${failures[@]}"; do
     printf '%s:\n' "$name"
@@ -117,28 +118,36 @@ label() { ctest --test-dir build/dev --output-on-failure --no-tests=error --time
 root_label() { ([ "$(id -u)" = 0 ] || skip "needs root"; label root); }
 as_ordinary_user() { ([ "$(id -u)" = 0 ] || skip "the unit tests above already ran as one"; exec python3 tests/run_as_user.py build/dev unit); }
 
-slow=tests/integration/installer_test.sh
-# With --portable only: minutes of waiting, and what the soak finds depends on what the dice throw.
-long=(tests/integration/soak_test.sh tests/integration/warm_up_test.sh tests/integration/definitions_schedule_test.sh)
+# This one makes the packages anew, which the others use.
+alone=tests/lab/readme_test.sh
+# The longest first, so that none is left to go on alone at the end.
+scripts=(tests/integration/protection_test.sh tests/integration/installer_test.sh tests/lab/ansible_test.sh)
+for script in tests/packages/*_test.sh tests/lab/*_test.sh tests/integration/*_test.sh; do
+  [[ " ${scripts[*]} $alone " == *" $script "* ]] || scripts+=("$script")
+done
+# With --portable only: minutes of waiting, what the soak finds depends on what the dice throw; two more builds of everything.
+long=(tests/integration/soak_test.sh tests/integration/warm_up_test.sh tests/integration/definitions_schedule_test.sh
+  tests/portable/reproducible_test.sh)
+
+queue_scripts() {
+  local script
+  for script in "$@"; do
+    [ "$asked_for_portable" = yes ] || [[ " ${long[*]} " != *" $script "* ]] || continue
+    queue "${script#tests/}" "$script"
+  done
+}
+
 part "build, with sanitizers" ./dev build dev && has_sanitizers=yes
 part "release build, package, bundle" ./dev package --distribution && has_package=yes
-# Beside the unit tests, which look at no clock; hosts that are booted want the machine to themselves.
-[ "${has_package:-}" != yes ] || twice_beside "${slow#tests/}" "$slow"
 if [ "${has_sanitizers:-}" = yes ]; then
-  twice "unit" label unit
-  twice "unit, as an ordinary user" as_ordinary_user
-  twice "fuzz corpora" label fuzz-replay
+  queue "unit" label unit
+  queue "unit, as an ordinary user" as_ordinary_user
+  queue "fuzz corpora" label fuzz-replay
+  queue "root" root_label
 fi
-finish_beside
-[ "${has_sanitizers:-}" != yes ] || twice "root" root_label
-if [ "${has_package:-}" = yes ]; then
-  for script in tests/packages/*_test.sh tests/lab/*_test.sh tests/integration/*_test.sh; do
-    [ "$script" = "$slow" ] || [[ " ${long[*]} " == *" $script "* ]] || twice "${script#tests/}" "$script"
-  done
-  if [ "$asked_for_portable" = yes ]; then
-    for script in "${long[@]}"; do twice "${script#tests/}" "$script"; done
-  fi
-fi
+[ "${has_package:-}" != yes ] || queue_scripts "${scripts[@]}"
+run_queue
+[ "${has_package:-}" != yes ] || { queue_scripts "$alone" && run_queue; }
 
 # The proofs of the portable build, where they are asked for or what it is linked with is there already.
 portable_package() (
@@ -147,12 +156,9 @@ portable_package() (
   ./dev package
 )
 if part "portable build, package, bundle" portable_package; then
-  for script in tests/portable/*_test.sh; do
-    # Two more builds of everything.
-    [ "$asked_for_portable" = yes ] || [ "$script" != tests/portable/reproducible_test.sh ] || continue
-    twice "${script#tests/}" "$script"
-  done
-  twice "portable: protection_test.sh" tests/integration/protection_test.sh
+  queue "portable: protection_test.sh" tests/integration/protection_test.sh
+  queue_scripts tests/portable/*_test.sh
+  run_queue
 fi
 
 printf '\nsummary\n'

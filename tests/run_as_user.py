@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 UID = 64999
-SECONDS = 300
+SECONDS = 900
 
 
 def tests(build, label):

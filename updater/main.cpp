@@ -20,6 +20,7 @@ using namespace picket;
 namespace {
 
 constexpr Milliseconds kIdle{60'000};
+constexpr std::size_t kAtOnce = 4; ///< a test of connections beside an update
 constexpr const char* kUsage =
     "usage: picket-definitions [--socket PATH] [--link PATH] [--root DIR]\n"
     "Keeps the definitions for picketd: verifies what picket-link brings, and keeps generations.\n"
@@ -42,13 +43,15 @@ Result<void> serve(const Arguments& arguments) {
     const SystemClock clock;
     updater::LinkFetcher fetcher(arguments.link, stop.get());
     updates::Updater updater(root, clock, fetcher);
-    const updater::Services services{updater, [&] {
+    std::mutex updating;
+    const updater::Services services{updater, updating, [&] {
                                          return updater::test_connections(
                                              root, [&](const ProbeRequest& request) { return fetcher.probe(request); });
                                      }};
     sys::notify_service_manager("READY=1");
     ipc::RequestServerOptions options;
     options.allowed_uids = {geteuid()};
+    options.at_once = kAtOnce;
     if (arguments.socket.empty())
         options.idle = kIdle;
     ipc::RequestServer server(

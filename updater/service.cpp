@@ -12,6 +12,8 @@ namespace {
 using data::Json;
 using updates::Outcome;
 
+constexpr std::int64_t kGreatestAge = 366 * 86'400;
+
 Json to_json(const Outcome& outcome) {
     Json json{{"status", updates::to_string(outcome.status)}, {"received", outcome.received}};
     if (!outcome.generation.empty())
@@ -26,8 +28,16 @@ Json to_json(const Outcome& outcome) {
     return json;
 }
 
-Result<Json> prepare(const Services& services, const Json&) {
-    return to_json(services.updater.prepare());
+Result<Json> prepare(const Services& services, const Json& request) {
+    const std::int64_t age = data::integer_or(request, "minimum_age_seconds", 0);
+    if (age < 0 || age > kGreatestAge)
+        return Error(ErrorCode::invalid_input,
+                     fmt::format("\"minimum_age_seconds\" must be 0 to {}, not {}", kGreatestAge, age));
+    const Outcome outcome = services.updater.prepare(std::chrono::seconds(age));
+    Json json = to_json(outcome);
+    if (outcome.status == Outcome::Status::held)
+        json["held"] = data::member(services.updater.status(), "held");
+    return json;
 }
 
 Result<Json> rollback(const Services& services, const Json&) {
@@ -60,20 +70,25 @@ Result<Json> test(const Services& services, const Json&) {
 struct OperationRow {
     const char* name;
     Result<Json> (*run)(const Services&, const Json&);
+    bool uses_updater; ///< one at a time
 };
-constexpr std::array<OperationRow, 6> kOperations{{{"prepare", prepare},
-                                                   {"prepare_rollback", rollback},
-                                                   {"commit", commit},
-                                                   {"refuse", refuse},
-                                                   {"status", status},
-                                                   {"connectivity", test}}};
+constexpr std::array<OperationRow, 6> kOperations{{{"prepare", prepare, true},
+                                                   {"prepare_rollback", rollback, true},
+                                                   {"commit", commit, true},
+                                                   {"refuse", refuse, true},
+                                                   {"status", status, true},
+                                                   {"connectivity", test, false}}};
 
 Result<Json> dispatch(const Services& services, std::string_view text) {
     const Json request = PICKET_TRY(data::parse_json(text));
     const std::string name = PICKET_TRY(data::get_string(request, "op"));
     for (const OperationRow& row : kOperations)
-        if (name == row.name)
+        if (name == row.name) {
+            std::unique_lock lock(services.updating, std::defer_lock);
+            if (row.uses_updater)
+                lock.lock();
             return row.run(services, request);
+        }
     return Error(ErrorCode::invalid_input, fmt::format("unknown op '{}'", escape_for_display(name.substr(0, 64))));
 }
 

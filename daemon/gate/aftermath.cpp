@@ -50,6 +50,10 @@ void Aftermath::run() {
 }
 
 void Aftermath::handle(AftermathItem&& item) {
+    if (item.outcome.file.is_put_away()) { // here its server may be waited for
+        auto file = std::move(item.outcome.file).take_out();
+        item.outcome.file = file ? watch::EventFile(std::move(*file)) : watch::EventFile();
+    }
     if (item.digest_question != 0)
         return answer_digest_question(std::move(item));
     switch (item.outcome.kind) {
@@ -65,7 +69,7 @@ void Aftermath::handle(AftermathItem&& item) {
 }
 
 void Aftermath::answer_digest_question(AftermathItem&& item) {
-    const auto digest = crypto::sha256_of(item.outcome.file.get(), kDigestLimit);
+    const auto digest = crypto::sha256_of(item.outcome.file.fd(), kDigestLimit);
     const bool allowed = digest && ports_.allowances.contains(to_hex(digest->sha256));
     ports_.gate.post([scan = item.digest_question, allowed](gate::Gate& gate, EngineLink&) {
         gate.on_digest_checked(scan, allowed);
@@ -95,7 +99,7 @@ void Aftermath::on_detection(gate::Outcome&& outcome) {
                                                             : outcome.finding.threat_name;
     found.pid = outcome.pid;
     found.process = process_of(outcome.pid);
-    const auto digest = outcome.file ? crypto::sha256_of(outcome.file.get(), kDigestLimit)
+    const auto digest = outcome.file ? crypto::sha256_of(outcome.file.fd(), kDigestLimit)
                                      : Result<crypto::FileDigest>(Error(ErrorCode::not_found, "no descriptor"));
     if (digest)
         found.sha256 = to_hex(digest->sha256);

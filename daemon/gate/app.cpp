@@ -30,6 +30,7 @@
 #include "definitions_keeper.h"
 #include "engine_probe.h"
 #include "event_log.h"
+#include "gate_filter.h"
 #include "host_identity.h"
 #include "log.h"
 #include "metrics.h"
@@ -72,6 +73,8 @@ std::optional<Event> os_upgrade_gap(const sys::Root& root) {
     return event;
 }
 
+constexpr unsigned kLooksWithoutSocket = 2;
+
 } // namespace
 
 /// Every long-lived object, in the order of its making; the destructor of the whole runs the other way round.
@@ -80,7 +83,7 @@ struct App::Parts {
     UniqueFd signals;
     std::optional<sys::Root> root;
     std::unique_ptr<store::Store> store;
-    std::string store_path;
+    std::vector<std::string> store_files; ///< state.db and what is beside it
     std::unique_ptr<EventLog> events;
     std::unique_ptr<BuildExpiry> expiry;
     GateFacts facts;
@@ -95,8 +98,6 @@ struct App::Parts {
     std::unique_ptr<profile::Watcher> profile_watcher;
     std::optional<watch::MountScout> scout;
     std::optional<watch::FanotifyGroup> group;
-    std::optional<watch::FanotifyGroup> stacked_group;
-    std::optional<watch::FanotifyGroup> remote_group;
     OutcomeQueue outcomes;
     std::unique_ptr<GateLoop> gate;
     std::unique_ptr<Allowances> allowances;
@@ -118,6 +119,8 @@ struct App::Parts {
     std::unique_ptr<Verbs> verbs;
     std::unique_ptr<ipc::RpcServer> server;
     std::thread server_thread;
+    std::vector<ipc::BoundPath> sockets; ///< by which others find us
+    unsigned looks_without_socket = 0;
     std::optional<std::string> definitions; ///< what `current` named last; none before the first look
     bool ready = false;
     int exit_code = 0;
@@ -172,6 +175,8 @@ Result<void> App::confine_process() {
         limit.rlim_cur = std::min(limit.rlim_max, kDescriptors);
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    limit = {1, 1}; // for the gate's thread: gate_loop.cpp, hurry()
+    setrlimit(RLIMIT_RTPRIO, &limit);
     return keep_only_capabilities({CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH, CAP_LEASE, CAP_SYS_PTRACE});
 }
 
@@ -203,16 +208,16 @@ Result<void> App::open_root() {
 
 /// A disk that is full or broken takes the records, never the protection.
 Result<void> App::open_store() {
-    const std::string path = parts_->root->label() + paths::kStateDatabase;
-    parts_->store_path = path;
+    std::string path = parts_->root->label() + paths::kStateDatabase;
     auto opened = store::Store::open(path);
     if (!opened) {
         log(LogLevel::error, fmt::format("{}: {}; records go to {} until the next start", path,
                                          opened.error().message(), options_.run_directory));
         parts_->facts.store_fallback = opened.error().message();
-        parts_->store_path = options_.run_directory + "/state.db";
-        opened = store::Store::open(parts_->store_path);
+        path = options_.run_directory + "/state.db";
+        opened = store::Store::open(path);
     }
+    parts_->store_files = {path, path + "-wal", path + "-shm"};
     parts_->store = PICKET_TRY(std::move(opened));
     parts_->facts.store_recovered = parts_->store->recovered_from_corruption();
     parts_->events = std::make_unique<EventLog>(EventLog::Ports{
@@ -254,7 +259,7 @@ Result<void> App::start_scout() {
     const bool by_filesystem = parts_->facts.tier.scope == watch::MarkScope::filesystem;
     const auto granularity =
         by_filesystem ? watch::ScoutGranularity::per_filesystem : watch::ScoutGranularity::per_mount;
-    auto scout = watch::MountScout::start(granularity, options_.only_mounts);
+    auto scout = watch::MountScout::start(granularity, options_.only_mounts, parts_->store_files, confine_keeper);
     if (!scout)
         return scout.error();
     parts_->scout.emplace(std::move(*scout));
@@ -270,11 +275,6 @@ Result<void> App::open_group() {
         log(LogLevel::error, "no real-time protection: " + group.error().message());
         return {};
     }
-    for (auto* const other : {&parts_->stacked_group, &parts_->remote_group})
-        if (auto created = watch::FanotifyGroup::create(); created)
-            other->emplace(std::move(*created));
-        else
-            log(LogLevel::error, "overlays and servers' files are read as the others: " + created.error().message());
     parts_->group.emplace(std::move(*group));
     parts_->facts.available = true;
     return {};
@@ -282,13 +282,10 @@ Result<void> App::open_group() {
 
 Result<void> App::start_gate() {
     GateLoop::Options options;
-    for (auto* const group : {&parts_->group, &parts_->stacked_group, &parts_->remote_group})
-        for (const char* const part : {"", "-wal", "-shm"})
-            if (*group)
-                (*group)->never_ask(parts_->store_path + part);
+    for (const std::string& file : parts_->store_files)
+        if (parts_->group)
+            parts_->group->never_ask(file);
     options.group = std::move(parts_->group);
-    options.stacked_group = std::move(parts_->stacked_group);
-    options.remote_group = std::move(parts_->remote_group);
     options.engine_listening =
         PICKET_TRY(ipc::listen_at(socket_path(paths::kEngineSocket), 0666)); // who connects is checked
     const auto engine = sandbox::find_identity(options_.engine_user);
@@ -384,6 +381,8 @@ Result<void> App::start_marking() {
 Result<void> App::start_control() {
     Parts& p = *parts_;
     UniqueFd listening = PICKET_TRY(ipc::listen_at(socket_path(paths::kControlSocket), 0666, kBacklog));
+    for (const char* const path : {paths::kControlSocket, paths::kEngineSocket})
+        p.sockets.emplace_back(socket_path(path));
     p.server = std::make_unique<ipc::RpcServer>(std::move(listening),
                                                 [&p](ipc::RpcRequest& request) { return p.verbs->handle(request); });
     p.server_thread = std::thread([&p] {
@@ -421,11 +420,14 @@ void App::main_loop() {
             next_second = p.clock.monotonic() + std::chrono::seconds(1);
             every_second();
         }
+        if (p.exit_code != 0)
+            return;
     }
 }
 
 void App::every_second() {
     Parts& p = *parts_;
+    look_at_sockets();
     p.policy->on_tick();
     connect_guard();
     look_at_guard();
@@ -456,6 +458,22 @@ void App::every_second() {
         const auto oldest = p.clock.wall() - std::chrono::hours(24 * policy->scan_results_retention_days);
         (void)p.store->apply_retention(oldest, policy->scan_history_maximum_items);
     }
+}
+
+/// Somebody has emptied the run directory: neither a new engine nor an administrator would find the gate again. The
+/// service manager starts another one at once, which binds its own.
+void App::look_at_sockets() {
+    Parts& p = *parts_;
+    for (const ipc::BoundPath& socket : p.sockets) {
+        if (socket.is_there())
+            continue;
+        if (++p.looks_without_socket < kLooksWithoutSocket)
+            return;
+        log(LogLevel::error, fmt::format("{} is gone: starting afresh, to be found again", socket.path()));
+        p.exit_code = 1;
+        return;
+    }
+    p.looks_without_socket = 0;
 }
 
 /// The guard opens nothing after its start, so it can only count; the event is ours to write, after it ended us.
@@ -595,7 +613,7 @@ void App::tear_down() {
     if (p.definitions_keeper)
         p.definitions_keeper->stop();
     if (p.gate && p.gate->group() != nullptr)
-        (void)p.gate->flush_marks(p.facts.tier.scope); // no new event: then the last held ones are answered
+        (void)p.gate->group()->flush(p.facts.tier.scope); // no new event: then the last held ones are answered
     if (p.gate)
         p.gate->stop();
     if (p.verdicts && p.exit_code == 0)

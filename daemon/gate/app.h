@@ -55,6 +55,7 @@ class App {
     void look_at_definitions();
     void connect_guard();
     void look_at_guard();
+    void look_at_sockets();
     void publish_metrics();
     void look_at_brake();
     void look_at_expiry();

@@ -64,7 +64,8 @@ BuildExpiry::BuildExpiry(store::Store& store, const Clock& clock, WallTime built
           std::min<std::uint64_t>(read_number(store, kToldKey, built).value_or(kNothingTold), kNothingTold))) {}
 
 WallTime BuildExpiry::proved() const {
-    return std::max(built_ + ran_, definitions_signed_.value_or(built_));
+    return std::max(built_ + std::chrono::duration_cast<WallTime::duration>(ran_),
+                    definitions_signed_.value_or(built_));
 }
 
 BuildExpiry::State BuildExpiry::state_locked() const {

@@ -45,7 +45,7 @@ class BuildExpiry {
     mutable std::mutex mutex_;
     MonotonicTime last_count_;
     MonotonicTime last_save_;
-    WallTime::duration ran_{};
+    MonotonicTime::duration ran_{};
     std::optional<WallTime> definitions_signed_;
     unsigned told_; ///< the mark that was told last
 };

@@ -46,6 +46,7 @@ DefinitionsKeeper::DefinitionsKeeper(Ports ports) : ports_(std::move(ports)), sp
 void DefinitionsKeeper::start() {
     started_ = seconds_of(ports_.clock.wall());
     thread_ = std::thread([this] { run(); });
+    test_thread_ = std::thread([this] { run_tests(); });
 }
 
 void DefinitionsKeeper::stop() {
@@ -54,8 +55,9 @@ void DefinitionsKeeper::stop() {
         stopping_ = true;
     }
     wake_.notify_all();
-    if (thread_.joinable())
-        thread_.join();
+    for (std::thread* thread : {&thread_, &test_thread_})
+        if (thread->joinable())
+            thread->join();
 }
 
 bool DefinitionsKeeper::stopping() const {
@@ -66,35 +68,48 @@ bool DefinitionsKeeper::stopping() const {
 RpcResult DefinitionsKeeper::ask(Order order, const ipc::RpcReply& reply) {
     {
         std::lock_guard lock(mutex_);
-        if (stopping_ || orders_.size() >= kMostOrders)
+        Orders& orders = order == Order::connectivity ? tests_ : orders_;
+        if (stopping_ || orders.size() >= kMostOrders)
             return fail("unavailable", "too many requests about definitions wait already", "try again");
-        orders_.push_back({order, reply});
+        orders.push_back({order, reply});
     }
     wake_.notify_all();
     return RpcResult::later();
 }
 
-std::optional<DefinitionsKeeper::Waiting> DefinitionsKeeper::wait_for_order() {
+std::optional<DefinitionsKeeper::Waiting> DefinitionsKeeper::wait_for_order(Orders& orders) {
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, kLookEvery, [this] { return stopping_ || !orders_.empty(); });
-    if (stopping_ || orders_.empty())
+    wake_.wait_for(lock, kLookEvery, [&] { return stopping_ || !orders.empty(); });
+    if (stopping_ || orders.empty())
         return std::nullopt;
-    Waiting waiting = std::move(orders_.front());
-    orders_.pop_front();
+    Waiting waiting = std::move(orders.front());
+    orders.pop_front();
     return waiting;
 }
 
 void DefinitionsKeeper::run() {
     prctl(PR_SET_NAME, "picket-defs");
     while (!stopping()) {
-        const auto waiting = wait_for_order();
+        const auto waiting = wait_for_order(orders_);
         try {
             if (waiting)
                 waiting->reply(carry_out(waiting->order));
             if (!stopping() && is_due()) // also where somebody asks for the status all the time
-                (void)update();
+                (void)update(ports_.policy.policy()->definitions_minimum_age);
         } catch (const std::exception& error) { // e.g. out of memory: again another time
             log(LogLevel::error, fmt::format("definitions: {}", error.what()));
+        }
+    }
+}
+
+void DefinitionsKeeper::run_tests() {
+    prctl(PR_SET_NAME, "picket-tests");
+    while (!stopping()) {
+        try {
+            if (const auto waiting = wait_for_order(tests_))
+                waiting->reply(carry_out(waiting->order));
+        } catch (const std::exception& error) {
+            log(LogLevel::error, fmt::format("test of connections: {}", error.what()));
         }
     }
 }
@@ -106,13 +121,16 @@ bool DefinitionsKeeper::is_due() {
     if (retry_at_ != 0 && now >= retry_at_)
         return true;
     return now >= next_look(read_mirror_state(ports_.root), started_, now, spread_,
-                            ports_.policy.policy()->definitions_interval);
+                            ports_.policy.policy()->definitions_interval,
+                            ports_.policy.policy()->definitions_minimum_age);
 }
 
 RpcResult DefinitionsKeeper::carry_out(Order order) {
     switch (order) {
     case Order::update:
-        return update();
+        return update(ports_.policy.policy()->definitions_minimum_age);
+    case Order::update_now:
+        return update(std::chrono::seconds(0));
     case Order::rollback:
         return rollback();
     case Order::connectivity:
@@ -134,9 +152,9 @@ RpcResult DefinitionsKeeper::test_connections() const {
     return {data::member(*answer, "report"), {}};
 }
 
-RpcResult DefinitionsKeeper::update() {
+RpcResult DefinitionsKeeper::update(std::chrono::seconds minimum_age) {
     retry_at_ = 0;
-    auto outcome = request({{"op", "prepare"}});
+    auto outcome = request({{"op", "prepare"}, {"minimum_age_seconds", minimum_age.count()}});
     if (!outcome) {
         retry_at_ = seconds_of(ports_.clock.wall()) + kRetryTrial;
         return {Json(), ipc::rpc_error_from(outcome.error())};
@@ -147,6 +165,8 @@ RpcResult DefinitionsKeeper::update() {
     if (status == "refused")
         return failed("what the mirror offers was refused before: " + data::string_or(*outcome, "message", ""),
                       "a newer set is taken again");
+    if (status == "held")
+        return report_held(*outcome);
     const std::string generation = data::string_or(*outcome, "generation", "");
     if (status == "candidate")
         if (const auto done = put_in_force(generation, true); !done)
@@ -155,6 +175,19 @@ RpcResult DefinitionsKeeper::update() {
                  {"generation", generation},
                  {"version", data::integer_or(*outcome, "version", 0)},
                  {"received_bytes", data::integer_or(*outcome, "received", 0)}},
+            {}};
+}
+
+RpcResult DefinitionsKeeper::report_held(const Json& outcome) const {
+    Json held = data::member(outcome, "held");
+    held["message"] = fmt::format("version {} is held until {} (definitions.minimumAgeSeconds): picket definitions "
+                                  "update --now takes it at once",
+                                  data::integer_or(held, "version", 0), data::string_or(held, "until", ""));
+    return {Json{{"changed", false},
+                 {"generation", data::string_or(outcome, "generation", "")},
+                 {"version", data::member(outcome, "version")},
+                 {"received_bytes", data::integer_or(outcome, "received", 0)},
+                 {"held", std::move(held)}},
             {}};
 }
 

@@ -13,7 +13,7 @@ namespace picket::daemon {
 
 /// Has definitions brought in by picket-definitions, tried by the engine, and put in force or refused: by hand, and on
 /// a schedule. It hands names from one to the other and touches neither network nor databases. A thread of its own,
-/// because downloads and loading take their time.
+/// because downloads and loading take their time, and one for tests of connections, which do not wait for those.
 class DefinitionsKeeper {
   public:
     struct Ports {
@@ -33,7 +33,7 @@ class DefinitionsKeeper {
     void start();
     void stop();
 
-    enum class Order { update, rollback, status, connectivity };
+    enum class Order { update, update_now, rollback, status, connectivity };
     /// Answered when it is done. Any thread.
     ipc::RpcResult ask(Order order, const ipc::RpcReply& reply);
 
@@ -42,10 +42,14 @@ class DefinitionsKeeper {
         Order order = Order::update;
         ipc::RpcReply reply;
     };
+    using Orders = std::deque<Waiting>;
     void run();
-    std::optional<Waiting> wait_for_order();
+    void run_tests();
+    /// Nothing: look around, or stop.
+    std::optional<Waiting> wait_for_order(Orders& orders);
     ipc::RpcResult carry_out(Order order);
-    ipc::RpcResult update();
+    ipc::RpcResult update(std::chrono::seconds minimum_age);
+    ipc::RpcResult report_held(const data::Json& outcome) const;
     ipc::RpcResult rollback();
     ipc::RpcResult test_connections() const;
     ipc::RpcResult report_failure(const data::Json& outcome);
@@ -67,9 +71,11 @@ class DefinitionsKeeper {
     std::int64_t retry_at_ = 0; ///< where no engine was there to try what lies ready
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<Waiting> orders_;
+    Orders orders_;
+    Orders tests_; ///< of connections
     bool stopping_ = false;
     std::thread thread_;
+    std::thread test_thread_;
 };
 
 } // namespace picket::daemon

@@ -1,8 +1,6 @@
 #include "engine_link.h"
 
-#include <cstring>
-
-#include <picket/ipc/seqpacket.h>
+#include <picket/ipc/record.h>
 
 namespace picket::daemon {
 namespace {
@@ -13,17 +11,9 @@ constexpr Milliseconds kKillAfter{1'000}; ///< of silence being noticed
 constexpr Milliseconds kGreetWithin{5'000};
 
 template <typename Record>
-std::optional<Record> record_of(const std::string& content) {
-    Record record;
-    if (content.size() != sizeof record)
-        return std::nullopt;
-    std::memcpy(&record, content.data(), sizeof record);
-    return scan::is_valid(record) ? std::optional(record) : std::nullopt;
-}
-
-template <typename Record>
-std::string_view bytes_of(const Record& record) {
-    return {reinterpret_cast<const char*>(&record), sizeof record};
+std::optional<Record> valid_record_of(const std::string& content) {
+    const auto record = ipc::record_of<Record>(content);
+    return record && scan::is_valid(*record) ? record : std::nullopt;
 }
 
 } // namespace
@@ -75,7 +65,7 @@ bool EngineLink::on_readable(int fd) {
 }
 
 bool EngineLink::greet(Connection& connection, const std::string& content) {
-    const auto hello = record_of<scan::EngineHello>(content);
+    const auto hello = valid_record_of<scan::EngineHello>(content);
     if (!hello)
         return false;
     connection.greeted = true;
@@ -98,12 +88,12 @@ bool EngineLink::greet(Connection& connection, const std::string& content) {
     state_.status = EngineState::Status::loading;
     silent_since_ = {};
     if (wanted_workers_ > 0)
-        command(scan::EngineCommandKind::set_workers, wanted_workers_);
+        command(scan::EngineCommandKind::set_workers, workers_to_ask_for());
     return command(scan::EngineCommandKind::ping);
 }
 
 bool EngineLink::on_status(const std::string& content) {
-    const auto status = record_of<scan::EngineStatus>(content);
+    const auto status = valid_record_of<scan::EngineStatus>(content);
     if (!status)
         return false;
     unanswered_since_ = {};
@@ -139,7 +129,7 @@ bool EngineLink::on_status(const std::string& content) {
 }
 
 bool EngineLink::on_reply(int fd, const std::string& content) {
-    const auto reply = record_of<scan::ScanReply>(content);
+    const auto reply = valid_record_of<scan::ScanReply>(content);
     if (!reply)
         return false;
     unanswered_since_ = {};
@@ -169,11 +159,13 @@ void EngineLink::close(int fd) {
     silent_since_ = {};
     end_trial(state_.message, false);
     gate_->on_engine_lost(state_.message);
-    while (!connections_.empty()) { // its workers die with it
-        const int worker = connections_.begin()->first;
-        connections_.erase(connections_.begin());
-        watch_(worker, false);
-    }
+    // Its workers die with it. Who is not greeted yet, or is greeted just now, may be the next engine's.
+    std::erase_if(connections_, [this](const auto& each) {
+        const bool is_its = each.second.greeted && each.second.role == scan::ConnectionRole::worker;
+        if (is_its)
+            watch_(each.first, false);
+        return is_its;
+    });
 }
 
 void EngineLink::on_tick() {
@@ -217,14 +209,26 @@ bool EngineLink::command(scan::EngineCommandKind kind, std::uint32_t value) {
     last_sent_ = clock_.monotonic();
     if (unanswered_since_ == MonotonicTime{})
         unanswered_since_ = last_sent_;
-    return ipc::send_message(control_, bytes_of(record)).has_value();
+    return ipc::send_record(control_, record).has_value();
 }
 
 void EngineLink::set_wanted_workers(unsigned workers) {
     if (workers == wanted_workers_)
         return;
     wanted_workers_ = workers;
-    command(scan::EngineCommandKind::set_workers, workers);
+    command(scan::EngineCommandKind::set_workers, workers_to_ask_for());
+}
+
+void EngineLink::set_least_workers(unsigned workers) {
+    const unsigned before = workers_to_ask_for();
+    least_workers_ = workers;
+    if (workers_to_ask_for() != before)
+        command(scan::EngineCommandKind::set_workers, workers_to_ask_for());
+}
+
+/// 0: as many as the engine takes by itself, which are two at least.
+unsigned EngineLink::workers_to_ask_for() const {
+    return wanted_workers_ == 0 ? 0 : std::max(wanted_workers_, least_workers_);
 }
 
 void EngineLink::request_reload() {
@@ -249,7 +253,7 @@ bool EngineLink::submit(gate::WorkerId worker, const scan::ScanRequest& request,
     const int fd = static_cast<int>(worker);
     if (!connections_.contains(fd))
         return false;
-    if (ipc::send_message(fd, bytes_of(request), {file}))
+    if (ipc::send_record(fd, request, {file}))
         return true;
     const auto found = connections_.find(fd);
     connections_.erase(found); // without telling the gate: it asked

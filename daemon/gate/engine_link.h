@@ -46,6 +46,8 @@ class EngineLink final : public gate::EnginePort {
     void on_tick();
 
     void set_wanted_workers(unsigned workers);
+    /// Whatever is wanted: at least so many.
+    void set_least_workers(unsigned workers);
     void request_reload();
     /// Has the engine try what `candidate` names; `done` is told which definitions serve then, and why where these are
     /// others. Called once, also where the engine goes (then `answered` is false).
@@ -69,6 +71,7 @@ class EngineLink final : public gate::EnginePort {
         MonotonicTime since{};
     };
     void close(int fd);
+    unsigned workers_to_ask_for() const;
     bool greet(Connection& connection, const std::string& content);
     bool on_status(const std::string& content);
     bool on_reply(int fd, const std::string& content);
@@ -85,6 +88,7 @@ class EngineLink final : public gate::EnginePort {
     int control_ = -1;
     EngineState state_;
     unsigned wanted_workers_ = 0;
+    unsigned least_workers_ = 0;
     std::uint32_t sequence_ = 0;
     TrialDone trial_done_;
     std::uint32_t trial_sequence_ = 0;

@@ -7,4 +7,7 @@ namespace picket::daemon {
 /// the service manager starts it again. Aborts where the filter cannot be put in place on a kernel that has filters.
 void confine_gate_thread();
 
+/// Likewise a keeper (picket/watch/keeper.h), which may also open files to look at them (O_PATH).
+void confine_keeper();
+
 } // namespace picket::daemon

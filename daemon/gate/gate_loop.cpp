@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <sched.h>
+#include <string>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <unordered_map>
 
-#include <picket/ipc/seqpacket.h>
+#include <picket/ipc/record.h>
 #include <picket/watch/heartbeat.h>
 
 #include "gate_filter.h"
+#include "log.h"
 
 namespace picket::daemon {
 namespace {
@@ -20,8 +24,18 @@ constexpr Milliseconds kTurnAtLeastEvery{250};
 constexpr Milliseconds kTickEvery{100};
 constexpr Milliseconds kPublishEvery{20};
 constexpr Milliseconds kBeatEvery{250};
-constexpr Milliseconds kReadAtMost{3'000};
+constexpr Milliseconds kKeeperHangs{3'000};
 constexpr int kReadsPerTurn = 8; ///< then the engine's answers have their turn
+
+/// The kernel wakes everybody who waits for an answer at each answer. Were they to run then, before the next one is
+/// given, thousands of openers would cost each other seconds; so this thread goes first. It never computes for long,
+/// and the kernel leaves the others a share. Where it may not (a real-time group without a budget), it is as fast as it
+/// is.
+void hurry() {
+    const sched_param parameters{.sched_priority = 1};
+    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) != 0)
+        log(LogLevel::info, std::string("the gate runs at ordinary priority: ") + std::strerror(errno));
+}
 
 } // namespace
 
@@ -29,12 +43,14 @@ constexpr int kReadsPerTurn = 8; ///< then the engine's answers have their turn
 class GateLoop::Answerer final : public gate::Responder, public gate::IgnoreMarks {
   public:
     explicit Answerer(std::optional<watch::FanotifyGroup>& group) : group_(group) {}
-    /// The event came by another group than the first.
-    void note_group(int event_fd, watch::FanotifyGroup& group) { others_[event_fd] = &group; }
-    void forget_others() { others_.clear(); }
+    /// The event came by a keeper.
+    void note_keeper(int event_fd, KeeperLink& link, std::int32_t number) { kept_[event_fd] = {&link, number}; }
+    void forget_keeper(const KeeperLink& link) {
+        std::erase_if(kept_, [&](const auto& each) { return each.second.link == &link; });
+    }
     void respond(int event_fd, Decision decision) override {
-        if (const auto other = others_.extract(event_fd); other)
-            (void)other.mapped()->respond(event_fd, decision);
+        if (const auto kept = kept_.extract(event_fd); kept)
+            kept.mapped().link->answer(kept.mapped().number, decision);
         else if (group_)
             (void)group_->respond(event_fd, decision);
     }
@@ -51,7 +67,11 @@ class GateLoop::Answerer final : public gate::Responder, public gate::IgnoreMark
 
   private:
     std::optional<watch::FanotifyGroup>& group_;
-    std::unordered_map<int, watch::FanotifyGroup*> others_; ///< of events that are not answered yet
+    struct Kept {
+        KeeperLink* link = nullptr;
+        std::int32_t number = -1;
+    };
+    std::unordered_map<int, Kept> kept_; ///< of events that are not answered yet
 };
 
 GateLoop::GateLoop(Options options, OutcomeQueue& outcomes, const Clock& clock)
@@ -66,13 +86,6 @@ GateLoop::GateLoop(Options options, OutcomeQueue& outcomes, const Clock& clock)
     watch_fd(engine_.listening_fd(), true);
     if (group_)
         watch_fd(group_->fd(), true);
-    if (options.stacked_group)
-        stacked_ = std::make_unique<GroupReader>(std::move(*options.stacked_group), clock);
-    if (options.remote_group)
-        remote_ = std::make_unique<GroupReader>(std::move(*options.remote_group), clock);
-    for (GroupReader* const reader : {stacked_.get(), remote_.get()})
-        if (reader != nullptr)
-            watch_fd(reader->fd(), true);
     events_.reserve(256);
 }
 
@@ -89,33 +102,25 @@ void GateLoop::watch_fd(int fd, bool on) {
 
 void GateLoop::start() {
     turned_at_ms_ = std::chrono::duration_cast<Milliseconds>(clock_.monotonic().time_since_epoch()).count();
-    for (GroupReader* const reader : {stacked_.get(), remote_.get()})
-        if (reader != nullptr)
-            reader->start();
-    closer_.start();
     thread_ = std::thread([this] { run(); });
 }
 
 void GateLoop::stop() {
     if (!thread_.joinable())
         return;
-    for (GroupReader* const reader : {remote_.get(), stacked_.get()})
-        if (reader != nullptr)
-            reader->stop(); // while the loop still answers what they may wait for
     stopping_ = true;
     post([](gate::Gate&, EngineLink&) {});
     thread_.join();
-    closer_.stop();
-    answerer_->forget_others();
-    remote_.reset();
-    stacked_.reset();
+    for (const auto& [fd, keeper] : keepers_)
+        answerer_->forget_keeper(keeper->link);
+    keepers_.clear();
     group_.reset(); // the kernel lets go of whatever was still queued
 }
 
 void GateLoop::run() {
     prctl(PR_SET_NAME, "picket-gate");
+    hurry();
     confine_gate_thread();
-    close_through(&closer_);
     while (!stopping_)
         turn();
     gate_.on_engine_lost("the daemon stops");
@@ -130,10 +135,8 @@ void GateLoop::turn() {
         const int fd = ready[static_cast<std::size_t>(i)].data.fd;
         if (group_ && fd == group_->fd())
             kernel_ready = true;
-        else if (stacked_ && fd == stacked_->fd())
-            take_from(*stacked_);
-        else if (remote_ && fd == remote_->fd())
-            take_from(*remote_);
+        else if (const auto keeper = keepers_.find(fd); keeper != keepers_.end())
+            take_from(*keeper->second);
         else if (fd == tasks_.fd())
             run_tasks();
         else if (fd == engine_.listening_fd())
@@ -148,7 +151,10 @@ void GateLoop::turn() {
         last_tick_ = now;
         gate_.on_tick();
         engine_.on_tick();
+        look_at_keepers(now);
     }
+    for (const auto& [fd, keeper] : keepers_)
+        keeper->link.flush();
     turned_at_ms_ = std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count();
     beat();
     publish();
@@ -161,7 +167,7 @@ void GateLoop::read_kernel() {
         for (watch::KernelEvent& event : events_)
             gate_.on_event(std::move(event));
         if (!read) { // no descriptor was free, or an event could not be opened: something went by unseen
-            gate_.on_event({watch::EventKind::overflow, UniqueFd(), 0});
+            gate_.on_event({watch::EventKind::overflow, {}, 0});
             return;
         }
         if (events_.empty())
@@ -169,48 +175,54 @@ void GateLoop::read_kernel() {
     }
 }
 
-void GateLoop::take_from(GroupReader& reader) {
-    for (watch::KernelEvent& event : reader.take()) {
-        if (event.kind == watch::EventKind::open_permission || event.kind == watch::EventKind::exec_permission)
-            answerer_->note_group(event.file.get(), reader.group());
-        watch::FileFacts facts;
-        if (&reader == remote_.get() && event.file)
-            closer_.note(event.file.get());
-        if (&reader == remote_.get() && inspector_.facts(event.file.get(), facts))
-            inspector_.know(facts.key.device, watch::FilesystemKind::opaque); // its server may wait for us by now
-        gate_.on_event(std::move(event));
+void GateLoop::add_keeper(UniqueFd events, const watch::KeeperState* state, unsigned least_workers,
+                          std::function<void(const std::string&)> on_end) {
+    // A task must be copyable: the keeper travels in a shared owner.
+    auto shared =
+        std::make_shared<std::unique_ptr<Keeper>>(new Keeper{KeeperLink(std::move(events), state), std::move(on_end)});
+    post([this, shared, least_workers](gate::Gate&, EngineLink&) {
+        const int fd = (*shared)->link.fd();
+        watch_fd(fd, true);
+        keepers_[fd] = std::move(*shared);
+        if (least_workers != 0)
+            engine_.set_least_workers(least_workers);
+    });
+}
+
+void GateLoop::take_from(Keeper& keeper) {
+    KeeperLink& link = keeper.link;
+    kept_events_.clear();
+    const bool goes_on = link.take(kept_events_);
+    for (KeeperLink::Event& kept : kept_events_) {
+        if (kept.number >= 0)
+            answerer_->note_keeper(kept.event.file.fd(), link, kept.number);
+        gate_.on_event(std::move(kept.event));
     }
+    if (!goes_on)
+        end_keeper(link.fd(), "the process that reads its events is gone");
 }
 
-/// A server that does not answer holds the readers of its like: no longer than an open may wait.
-bool GateLoop::readers_turn() const {
-    for (const GroupReader* const reader : {stacked_.get(), remote_.get()})
-        if (reader != nullptr && reader->reading_for() > kReadAtMost)
-            return false;
-    return true;
+/// What it has read and handed over is answered as ever, and heard by nobody. What it has not, waits until it ends; the
+/// one who hangs with it is the one whose server does not answer anyway.
+void GateLoop::end_keeper(int fd, const std::string& why) {
+    const auto found = keepers_.find(fd);
+    if (found == keepers_.end())
+        return;
+    const std::unique_ptr<Keeper> keeper = std::move(found->second);
+    keepers_.erase(found);
+    watch_fd(fd, false);
+    keeper->link.drop_marks();
+    answerer_->forget_keeper(keeper->link);
+    keeper->on_end(why);
 }
 
-watch::FanotifyGroup* GateLoop::group_for(std::string_view filesystem_type) {
-    constexpr std::array kStacked{"overlay", "ecryptfs", "aufs"};
-    constexpr std::array kRemote{"fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs", "glusterfs"};
-    const auto begins = [&](const char* name) { return filesystem_type.starts_with(name); };
-    if (stacked_ && std::any_of(kStacked.begin(), kStacked.end(), begins))
-        return &stacked_->group();
-    if (remote_ && std::any_of(kRemote.begin(), kRemote.end(), begins))
-        return &remote_->group();
-    return group();
-}
-
-Result<void> GateLoop::flush_marks(watch::MarkScope scope) {
-    Result<void> flushed;
-    for (GroupReader* const reader : {stacked_.get(), remote_.get()})
-        if (reader != nullptr)
-            if (auto done = reader->group().flush(scope); !done)
-                flushed = std::move(done);
-    if (group_)
-        if (auto done = group_->flush(scope); !done)
-            flushed = std::move(done);
-    return flushed;
+void GateLoop::look_at_keepers(MonotonicTime now) {
+    std::vector<int> hanging;
+    for (const auto& [fd, keeper] : keepers_)
+        if (keeper->link.hangs_for(now) > kKeeperHangs)
+            hanging.push_back(fd);
+    for (const int fd : hanging)
+        end_keeper(fd, "its server does not answer");
 }
 
 void GateLoop::run_tasks() {
@@ -230,11 +242,11 @@ int GateLoop::wait_ms() const {
 
 void GateLoop::beat() {
     const MonotonicTime now = clock_.monotonic();
-    if (!guard_ || now - last_beat_ < kBeatEvery || !gate_.is_healthy() || !readers_turn())
+    if (!guard_ || now - last_beat_ < kBeatEvery || !gate_.is_healthy())
         return;
     watch::Heartbeat heartbeat;
     heartbeat.kill_engine_pid = static_cast<std::uint32_t>(engine_.stuck_engine());
-    const auto sent = ipc::send_message(guard_.get(), {reinterpret_cast<const char*>(&heartbeat), sizeof heartbeat});
+    const auto sent = ipc::send_record(guard_.get(), heartbeat);
     last_beat_ = now;
     if (!sent && sent.error().errno_value() != EAGAIN) {
         guard_.reset();

@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -9,9 +10,8 @@
 #include <picket/watch/fanotify_group.h>
 
 #include "engine_link.h"
-#include "group_reader.h"
+#include "keeper_link.h"
 #include "outcome_queue.h"
-#include "slow_closer.h"
 #include "task_queue.h"
 
 namespace picket::daemon {
@@ -33,9 +33,7 @@ class GateLoop {
   public:
     using Task = std::function<void(gate::Gate&, EngineLink&)>;
     struct Options {
-        std::optional<watch::FanotifyGroup> group;         ///< none: scans only
-        std::optional<watch::FanotifyGroup> stacked_group; ///< for overlays: there where `group` is
-        std::optional<watch::FanotifyGroup> remote_group;  ///< for FUSE and networks: likewise
+        std::optional<watch::FanotifyGroup> group; ///< none: scans only
         UniqueFd engine_listening;
         uid_t engine_uid = 0;
         profile::PolicySnapshot policy;
@@ -59,10 +57,10 @@ class GateLoop {
     bool knows_clean(const watch::FileKey& key) const { return gate_.knows_clean(key); }
     /// Marks and unmarks happen on other threads; null where there is no group.
     watch::FanotifyGroup* group() { return group_ ? &*group_ : nullptr; }
-    /// The one that watches file systems of this type.
-    watch::FanotifyGroup* group_for(std::string_view filesystem_type);
-    /// Drops every mark.
-    Result<void> flush_marks(watch::MarkScope scope);
+    /// Listens to a keeper from now on, until it is gone or hangs: then `on_end` is called, on the gate's thread. Its
+    /// files need so many workers at least.
+    void add_keeper(UniqueFd events, const watch::KeeperState* state, unsigned least_workers,
+                    std::function<void(const std::string&)> on_end);
     /// The gate itself, after stop().
     const gate::Gate& stopped_gate() const { return gate_; }
     /// How long ago the loop last turned.
@@ -75,8 +73,13 @@ class GateLoop {
     void run();
     void turn();
     void read_kernel();
-    void take_from(GroupReader& reader);
-    bool readers_turn() const;
+    struct Keeper {
+        KeeperLink link;
+        std::function<void(const std::string&)> on_end;
+    };
+    void take_from(Keeper& keeper);
+    void look_at_keepers(MonotonicTime now);
+    void end_keeper(int fd, const std::string& why);
     void run_tasks();
     void beat();
     void publish();
@@ -84,15 +87,13 @@ class GateLoop {
     void watch_fd(int fd, bool on);
 
     std::optional<watch::FanotifyGroup> group_;
-    std::unique_ptr<GroupReader> stacked_;
-    std::unique_ptr<GroupReader> remote_;
+    std::map<int, std::unique_ptr<Keeper>> keepers_; ///< by the descriptor of their link
     OutcomeQueue& outcomes_;
     const Clock& clock_;
     UniqueFd epoll_;
     TaskQueue<Task> tasks_;
     std::unique_ptr<Answerer> answerer_;
     watch::SystemFileInspector inspector_;
-    SlowCloser closer_;
     EngineLink engine_;
     gate::Gate gate_;
     UniqueFd guard_;
@@ -104,6 +105,7 @@ class GateLoop {
     MonotonicTime last_publish_{};
     bool unpublished_ = true;
     std::vector<watch::KernelEvent> events_;
+    std::vector<KeeperLink::Event> kept_events_;
     mutable std::mutex snapshot_mutex_;
     GateSnapshot snapshot_;
     std::thread thread_;

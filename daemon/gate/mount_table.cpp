@@ -1,9 +1,15 @@
 #include "mount_table.h"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
 #include <sys/sysmacros.h>
 #include <utility>
 
 #include <fmt/format.h>
+#include <picket/ipc/record.h>
 #include <picket/model/paths.h>
 #include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
@@ -16,8 +22,28 @@ namespace {
 constexpr std::chrono::seconds kProveEvery{15};
 constexpr std::chrono::seconds kProveAgain{2}; ///< while one is in doubt
 constexpr unsigned kMaximumMisses = 3;
+constexpr Milliseconds kMarkWithin{500}; ///< then it is looked at again every second
+constexpr std::chrono::seconds kMarkAgain{30};
+constexpr unsigned kLeastWithServers = 2; ///< workers: a server may open a file before it answers who reads from it
+constexpr std::size_t kShared = 2;        ///< keepers that are not for one file system
+constexpr const char* kNotYet = "its server has not answered yet";
+
+/// What the kernel opens behind an open of theirs is watched as well (keeper.h).
+constexpr std::array kStacked{"overlay", "ecryptfs", "aufs"};
+constexpr std::array kBehindServer{"fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs", "glusterfs"};
+bool is_one_of(const auto& types, std::string_view type) {
+    return std::any_of(types.begin(), types.end(), [&](const char* each) { return type.starts_with(each); });
+}
+
+void set_marked(FilesystemState& state, bool is_unproved) {
+    state.status = is_unproved ? FilesystemState::Status::unproved : FilesystemState::Status::protected_;
+    state.reason = is_unproved ? "an open of it did not reach the gate" : "";
+}
 
 } // namespace
+
+const MountTable::Key MountTable::kOverlays{0, 0, -1};
+const MountTable::Key MountTable::kRest{0, 0, -2};
 
 MountTable::MountTable(watch::MountScout scout, watch::KernelTier tier, GateLoop& gate, EventLog& events,
                        const Clock& clock)
@@ -40,8 +66,14 @@ void MountTable::set_policy(profile::PolicySnapshot policy) {
     }
     swept_ = false;
     if (gate_.group() != nullptr)
-        if (const auto flushed = gate_.flush_marks(tier_.scope); !flushed)
+        if (const auto flushed = gate_.group()->flush(tier_.scope); !flushed)
             log(LogLevel::error, flushed.error().message());
+    watch::KeeperOrder order;
+    order.drop_marks = true;
+    order.scope = tier_.scope;
+    for (auto& [name, keeper] : keepers_)
+        if (ipc::send_record(keeper.process.orders.get(), order))
+            keeper.awaited.push_back(kRest);
     (void)scout_.report_again();
 }
 
@@ -91,6 +123,9 @@ void MountTable::apply(watch::MountReport&& report) {
         std::lock_guard lock(mutex_);
         states_.erase(key);
         misses_.erase(key);
+        keeper_of_.erase(key);
+        hung_.erase(key);
+        end_keeper(key);
         gate_.forget_filesystems();                              // its device number may come back as something else
         if (major(report.device) != 0 || report.type == "btrfs") // a medium, which may be changed elsewhere
             gate_.post([device = report.device](gate::Gate& gate, EngineLink&) { gate.forget_device(device); });
@@ -104,13 +139,12 @@ void MountTable::apply(watch::MountReport&& report) {
         state.reason = std::move(muted);
     } else if (report.state == State::failed) {
         state.reason = report.reason;
-    } else if (watch::FanotifyGroup* const group = gate_.group_for(report.type); group == nullptr) {
-        state.reason = "fanotify is not available";
-    } else if (const auto marked = group->mark(report.directory.get(), {tier_.scope, exec_events_}); marked) {
-        state.status =
-            misses_[key] >= kMaximumMisses ? FilesystemState::Status::unproved : FilesystemState::Status::protected_;
+    } else if (const Marked marked = mark(key, report); marked && marked->empty()) {
+        set_marked(state, misses_[key] >= kMaximumMisses);
+    } else if (!marked && is_marked(key)) {
+        return; // as it was, until its keeper says more or is seen to hang
     } else {
-        state.reason = marked.error().message();
+        state.reason = marked.value_or(kNotYet);
     }
     host_mounts_changed_ = true;
     const bool unmarked = state.status == FilesystemState::Status::unmarked;
@@ -125,6 +159,132 @@ void MountTable::apply(watch::MountReport&& report) {
         report_unwatched(state, "filesystem_unmarked");
 }
 
+MountTable::Marked MountTable::mark(const Key& key, const watch::MountReport& report) {
+    if (gate_.group() == nullptr)
+        return "fanotify is not available";
+    const bool put_away = is_one_of(kBehindServer, report.type);
+    if (put_away || is_one_of(kStacked, report.type))
+        return mark_by_keeper(key, report, put_away);
+    const auto marked = gate_.group()->mark(report.directory.get(), {tier_.scope, exec_events_});
+    return marked ? "" : marked.error().message();
+}
+
+MountTable::Marked MountTable::mark_by_keeper(const Key& key, const watch::MountReport& report, bool put_away) {
+    if (const auto hung = hung_.find(key); hung != hung_.end() && clock_.monotonic() < hung->second.until)
+        return hung->second.why;
+    const auto keeper = keeper_for(key, put_away);
+    if (!keeper)
+        return keeper.error().message();
+    watch::KeeperOrder order;
+    order.scope = tier_.scope;
+    order.exec_events = exec_events_;
+    order.put_away = put_away;
+    if (const auto sent = ipc::send_record((*keeper)->process.orders.get(), order, {report.directory.get()}); !sent)
+        return sent.error().message();
+    (*keeper)->awaited.push_back(key);
+    return take_answer(**keeper, key, kMarkWithin);
+}
+
+Result<MountTable::Keeper*> MountTable::keeper_for(const Key& key, bool put_away) {
+    const bool has_room = keepers_.size() + kShared < watch::MountScout::kMaximumKeepers;
+    const Key name = !put_away ? kOverlays : (keepers_.contains(key) || has_room ? key : kRest);
+    keeper_of_[key] = name;
+    if (const auto known = keepers_.find(name); known != keepers_.end())
+        return &known->second;
+    watch::MountScout::Keeper process = PICKET_TRY(scout_.start_keeper());
+    gate_.add_keeper(std::move(process.events), process.state, put_away ? kLeastWithServers : 0,
+                     [lost = lost_, name, slot = process.slot](const std::string& why) {
+                         std::lock_guard lock(lost->mutex);
+                         lost->keepers.emplace_back(name, slot, why);
+                     });
+    return &keepers_.emplace(name, Keeper{std::move(process), {}}).first->second;
+}
+
+/// Answers come in the order of the orders. What becomes of this one, as far as it is known within that time; what
+/// comes for others meanwhile is for them.
+std::optional<std::string> MountTable::take_answer(Keeper& keeper, const Key& key, Milliseconds within) {
+    const MonotonicTime until = clock_.monotonic() + within;
+    std::optional<std::string> mine;
+    while (!keeper.awaited.empty() && !mine) {
+        const auto left = std::chrono::duration_cast<Milliseconds>(until - clock_.monotonic()).count();
+        (void)ipc::wait_readable(keeper.process.orders.get(), static_cast<int>(std::max<std::int64_t>(0, left)));
+        const auto message = ipc::receive_message(keeper.process.orders.get());
+        if (!message && message.error().errno_value() == EAGAIN)
+            break;
+        const auto answer = message ? ipc::record_of<watch::KeeperAnswer>(message->content) : std::nullopt;
+        const int error = answer ? answer->error : ECONNRESET; // gone: what it kept is lost, which is said elsewhere
+        const Key answered = keeper.awaited.front();
+        keeper.awaited.pop_front();
+        const std::string why = error == 0 ? "" : std::string("fanotify_mark: ") + std::strerror(error);
+        if (answered == key) {
+            mine = why;
+            continue;
+        }
+        std::lock_guard lock(mutex_);
+        const auto known = states_.find(answered);
+        if (known == states_.end() || known->second.status == FilesystemState::Status::muted)
+            continue;
+        known->second.status = FilesystemState::Status::unmarked;
+        known->second.reason = why;
+        if (why.empty())
+            set_marked(known->second, misses_[answered] >= kMaximumMisses);
+    }
+    return mine;
+}
+
+bool MountTable::is_marked(const Key& key) const {
+    std::lock_guard lock(mutex_);
+    const auto known = states_.find(key);
+    return known != states_.end() && (known->second.status == FilesystemState::Status::protected_ ||
+                                      known->second.status == FilesystemState::Status::unproved);
+}
+
+void MountTable::take_late_answers() {
+    for (auto& [name, keeper] : keepers_)
+        (void)take_answer(keeper, kOverlays, Milliseconds(0));
+}
+
+void MountTable::end_keeper(const Key& name) {
+    const auto found = keepers_.find(name);
+    if (found == keepers_.end())
+        return;
+    scout_.end_keeper(found->second.process.slot);
+    keepers_.erase(found);
+}
+
+void MountTable::take_lost_keepers() {
+    std::vector<std::tuple<Key, std::size_t, std::string>> lost;
+    {
+        std::lock_guard lock(lost_->mutex);
+        lost.swap(lost_->keepers);
+    }
+    for (const auto& [name, slot, why] : lost)
+        if (const auto known = keepers_.find(name); known != keepers_.end() && known->second.process.slot == slot)
+            on_lost(name, why);
+}
+
+/// Nothing stands still for a server that does: its files are opened unasked until it answers again.
+void MountTable::on_lost(const Key& name, const std::string& why) {
+    end_keeper(name);
+    const MonotonicTime until = clock_.monotonic() + kMarkAgain;
+    std::vector<FilesystemState> unwatched;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto& [key, state] : states_) {
+            const auto keeper = keeper_of_.find(key);
+            if (keeper == keeper_of_.end() || keeper->second != name || state.status == FilesystemState::Status::muted)
+                continue;
+            state.status = FilesystemState::Status::unmarked;
+            state.reason = why;
+            hung_[key] = {until, why};
+            unwatched.push_back(state);
+        }
+    }
+    for (const FilesystemState& state : unwatched)
+        report_unwatched(state, "filesystem_unmarked");
+    mark_again_at_ = until;
+}
+
 void MountTable::report_unwatched(const FilesystemState& state, const char* reason) {
     gate_.post([](gate::Gate& gate, EngineLink&) { gate.forget_verdicts(); });
     Event event;
@@ -136,6 +296,12 @@ void MountTable::report_unwatched(const FilesystemState& state, const char* reas
 }
 
 void MountTable::on_tick() {
+    take_late_answers();
+    take_lost_keepers();
+    if (mark_again_at_ && clock_.monotonic() >= *mark_again_at_) {
+        mark_again_at_.reset();
+        (void)scout_.report_again();
+    }
     std::vector<std::pair<Key, bool>> answers;
     {
         std::lock_guard lock(proofs_->mutex);
@@ -187,8 +353,7 @@ void MountTable::on_proof(const Key& key, bool seen) {
         const auto known = states_.find(key);
         if (known == states_.end())
             return;
-        known->second.status = is_unproved ? FilesystemState::Status::unproved : FilesystemState::Status::protected_;
-        known->second.reason = is_unproved ? "an open of it did not reach the gate" : "";
+        set_marked(known->second, is_unproved);
         state = known->second;
     }
     if (!is_unproved)

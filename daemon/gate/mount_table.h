@@ -1,9 +1,12 @@
 #pragma once
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <picket/profile/policy.h>
@@ -46,9 +49,22 @@ class MountTable {
 
   private:
     using Key = std::tuple<std::uint64_t, std::uint64_t, int>;
+    static const Key kOverlays;
+    static const Key kRest; ///< where there are more file systems behind servers than keepers
     Key key_of(const watch::MountReport& report) const;
     void apply(watch::MountReport&& report);
-    void mark(watch::MountReport& report);
+    /// What became of a mark: nothing while a keeper has not said it yet, else empty or why there is none.
+    using Marked = std::optional<std::string>;
+    Marked mark(const Key& key, const watch::MountReport& report);
+    Marked mark_by_keeper(const Key& key, const watch::MountReport& report, bool put_away);
+    struct Keeper;
+    Result<Keeper*> keeper_for(const Key& key, bool put_away);
+    std::optional<std::string> take_answer(Keeper& keeper, const Key& key, Milliseconds within);
+    bool is_marked(const Key& key) const;
+    void end_keeper(const Key& name);
+    void take_late_answers();
+    void take_lost_keepers();
+    void on_lost(const Key& name, const std::string& why);
     std::string reason_to_mute(const watch::MountReport& report) const;
     bool wants_exec_events(const profile::Policy& policy) const;
     void refresh_host_mounts();
@@ -61,7 +77,26 @@ class MountTable {
         std::mutex mutex;
         std::vector<std::pair<Key, bool>> answers;
     };
+    /// Likewise: which keepers it has ended, and why.
+    struct Lost {
+        std::mutex mutex;
+        std::vector<std::tuple<Key, std::size_t, std::string>> keepers; ///< name, slot, why
+    };
+    /// A process that reads the events of one file system (keeper.h), or of several.
+    struct Keeper {
+        watch::MountScout::Keeper process;
+        std::deque<Key> awaited; ///< orders that are not answered yet, by file system
+    };
     watch::MountScout scout_;
+    std::map<Key, Keeper> keepers_; ///< by name: the file system, or kOverlays, kRest
+    std::map<Key, Key> keeper_of_;  ///< file system → name
+    struct Hung {
+        MonotonicTime until; ///< then it is tried again
+        std::string why;
+    };
+    std::map<Key, Hung> hung_; ///< whose keeper was lost
+    std::shared_ptr<Lost> lost_ = std::make_shared<Lost>();
+    std::optional<MonotonicTime> mark_again_at_;
     const watch::KernelTier tier_;
     GateLoop& gate_;
     EventLog& events_;

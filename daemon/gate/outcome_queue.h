@@ -19,7 +19,7 @@ class OutcomeQueue final : public gate::OutcomeSink {
         if (!queue_.push({std::move(outcome), 0}))
             dropped_.fetch_add(1, std::memory_order_relaxed);
     }
-    bool check_digest(std::uint64_t scan, UniqueFd file) override {
+    bool check_digest(std::uint64_t scan, watch::EventFile file) override {
         AftermathItem item;
         item.digest_question = scan;
         item.outcome.file = std::move(file);

@@ -60,7 +60,7 @@ void Remediation::handle(const Order& order) {
 /// A rule that names a text matches itself. Only root puts anything there.
 bool Remediation::is_own_definitions(const gate::Outcome& outcome) const {
     struct stat status {};
-    return outcome.path.starts_with(ports_.own_definitions) && fstat(outcome.file.get(), &status) == 0 &&
+    return outcome.path.starts_with(ports_.own_definitions) && fstat(outcome.file.fd(), &status) == 0 &&
            status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
@@ -69,7 +69,7 @@ std::optional<Remediation::Refusal> Remediation::refusal_of(const gate::Outcome&
         return std::nullopt;
     if (is_own_definitions(outcome))
         return Refusal{"own_definitions", "a signature database matches itself"};
-    if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.get()); !why.empty())
+    if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.fd()); !why.empty())
         return Refusal{"package_file", why};
     const unsigned maximum = ports_.policy.policy()->quarantine_maximum_per_minute;
     const Brake::Answer answer = ports_.brake.ask(maximum);
@@ -100,7 +100,7 @@ std::string Remediation::leave(const Refusal& refusal, const Event& found) {
 }
 
 std::string Remediation::quarantine(const gate::Outcome& outcome, const Event& found) {
-    if (!has_name(outcome.file.get()) || outcome.path.empty())
+    if (!has_name(outcome.file.fd()) || outcome.path.empty())
         return "gone"; // nothing is left to move
     if (const auto refusal = refusal_of(outcome))
         return leave(*refusal, found);
@@ -114,7 +114,7 @@ std::string Remediation::quarantine(const gate::Outcome& outcome, const Event& f
     target.device = outcome.key.device;
     target.inode = outcome.key.inode;
     target.size = outcome.key.size;
-    const auto moved = ports_.remedy.quarantine(target, outcome.file.get());
+    const auto moved = ports_.remedy.quarantine(target, outcome.file.fd());
     if (!moved)
         return failed(outcome, found, "remedy_absent", moved.error().message());
     if (!moved->removed)

@@ -220,6 +220,16 @@ bool ScanRun::await_room(std::unique_lock<std::mutex>& lock) {
 }
 
 bool ScanRun::submit(UniqueFd file, const std::string& path) {
+    watch::EventFile opened;
+    if (!watch::lies_behind_server(file.get())) {
+        opened = watch::EventFile(std::move(file));
+    } else if (auto away = watch::EventFile::put_away(std::move(file)); away) {
+        opened = std::move(*away);
+    } else {
+        std::lock_guard lock(mutex_);
+        ++record_.files_failed;
+        return true;
+    }
     const std::uint64_t job_id = next_job_++;
     {
         std::unique_lock lock(mutex_);
@@ -232,7 +242,7 @@ bool ScanRun::submit(UniqueFd file, const std::string& path) {
     report_progress(false);
     auto job = std::make_shared<gate::ScanJob>();
     job->id = job_id;
-    job->file = std::move(file);
+    job->file = std::move(opened);
     job->path = path;
     job->low_priority = record_.low_priority;
     job->done = [self = shared_from_this()](gate::ScanJob::Result&& result) { self->on_result(result); };

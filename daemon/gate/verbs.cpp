@@ -68,7 +68,7 @@ const std::vector<Verbs::Row>& Verbs::table() {
         {"exclusion.advise", Access::root, {"top"}, &Verbs::exclusion_advise},
         {"config.show", Access::root, {"name"}, &Verbs::config_show},
         {"config.set", Access::root, {"name", "value"}, &Verbs::config_set},
-        {"definitions.update", Access::root, {}, &Verbs::definitions_update},
+        {"definitions.update", Access::root, {"now"}, &Verbs::definitions_update},
         {"definitions.rollback", Access::root, {}, &Verbs::definitions_rollback},
         {"definitions.status", Access::root, {}, &Verbs::definitions_status},
         {"connectivity.test", Access::root, {}, &Verbs::connectivity_test},

@@ -45,7 +45,9 @@ Json slowest_json(const std::vector<gate::SlowScan>& scans, std::size_t limit) {
 } // namespace
 
 RpcResult Verbs::definitions_update(RpcRequest& request) {
-    return ports_.definitions.ask(DefinitionsKeeper::Order::update, request.reply);
+    const bool now = data::bool_or(request.parameters, "now", false);
+    return ports_.definitions.ask(now ? DefinitionsKeeper::Order::update_now : DefinitionsKeeper::Order::update,
+                                  request.reply);
 }
 
 RpcResult Verbs::definitions_rollback(RpcRequest& request) {

@@ -159,6 +159,7 @@ Result<void> watch_for_ever(const Arguments& arguments) {
             options.engine_uid = engine->uid;
     const auto processes = PICKET_TRY(guard::ProcessTable::open());
     UniqueFd listening = PICKET_TRY(ipc::listen_at(arguments.socket, 0600));
+    const ipc::BoundPath socket(arguments.socket);
     const UniqueFd status(
         open(arguments.status.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
     hold_on_to_memory();
@@ -174,6 +175,8 @@ Result<void> watch_for_ever(const Arguments& arguments) {
         if (clock.monotonic() - last_sign < Milliseconds(1'000))
             continue;
         last_sign = clock.monotonic();
+        if (!socket.is_there()) // no gate would find us again; the service manager starts another guard
+            return Error(ErrorCode::not_found, fmt::format("{} is gone", socket.path()));
         publish(status.get(), guard.counters());
         sys::notify_service_manager("WATCHDOG=1");
     }

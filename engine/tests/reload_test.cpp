@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <unistd.h>
@@ -99,6 +100,54 @@ void check_bad_reloads(const std::vector<std::string>& options) {
     CHECK(finds(engine, kNewThreat));
 }
 
+/// Kinds of signatures that are parsed, each by code of its own.
+const std::vector<std::pair<const char*, std::string>>& seeds() {
+    static const std::vector<std::pair<const char*, std::string>> all{
+        {"m.ndb", "Threat.A:0:*:616263646566\nThreat.B:1:EP+0:deadbeef??aa{4-8}bb*cc(01|02)\n"},
+        {"m.ldb", "Threat.L;Engine:51-255,Target:0;(0&1)|(2>3,2);6162636465;0:66676869??6a;0/abc.*d{2,9}ef/i\n"},
+        {"m.yar", "rule R { meta: x = 1 strings: $a = \"abcdef\" wide $b = { 61 62 ?? [2-4] 64 } $c = /ab+c[d-f]{3}/ "
+                  "condition: 2 of them and filesize < 9KB }\n"},
+        {"m.hsb", std::string(64, 'a') + ":100:Threat.H:73\n" + std::string(64, 'b') + ":*:Threat.I:73\n"},
+        {"m.hdb", std::string(32, 'c') + ":4096:Threat.J\n"},
+        {"m.cdb", "Threat.C:CL_TYPE_ZIP:*:^evil\\.exe$:10-200:*:0:1:*:*\n"},
+        {"m.mdb", "4096:" + std::string(32, 'd') + ":Threat.M\n"},
+        {"m.ign2", "Threat.A\nThreat.B:" + std::string(32, 'e') + "\n"}};
+    return all;
+}
+
+/// The same for every run.
+class Dice {
+  public:
+    std::size_t roll(std::size_t sides) {
+        state_ = state_ * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
+        return static_cast<std::size_t>(state_ >> 33U) % sides;
+    }
+
+  private:
+    std::uint64_t state_ = 1;
+};
+
+/// A few bytes changed, doubled, or cut off.
+std::string damaged(std::string text, Dice& dice) {
+    for (std::size_t changes = 1 + dice.roll(4); changes > 0 && !text.empty(); --changes) {
+        const std::size_t at = dice.roll(text.size());
+        switch (dice.roll(4)) {
+        case 0:
+            text[at] = static_cast<char>(dice.roll(256));
+            break;
+        case 1:
+            text[at] = ":;,*{}()[]&|?-0f\n/"[dice.roll(18)];
+            break;
+        case 2:
+            text.insert(at, text.substr(at, 1 + dice.roll(2'000)));
+            break;
+        default:
+            text.resize(at);
+        }
+    }
+    return text;
+}
+
 std::vector<pid_t> children_of(pid_t pid) {
     std::vector<pid_t> children;
     const auto text = sys::read_kernel_file(fmt::format("/proc/{}/task/{}/children", pid, pid));
@@ -156,6 +205,31 @@ TEST_CASE("a bad candidate never serves, is tried once, and a reload of what is 
         CHECK(finds(engine, eicar()));
         CHECK(reload(engine, sequence++).state == LoadState::ready);
     }
+}
+
+TEST_CASE("damaged candidates: whatever one does to its loader, it serves well or what was there goes on") {
+    const std::uint32_t count = std::getenv("PICKET_LONG") != nullptr ? 200 : 40; // a second or less for each
+    EngineProcess engine;
+    engine.start_ready(1);
+    Dice dice;
+    std::size_t taken = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto& [name, content] = seeds()[i % seeds().size()];
+        const std::string generation = fmt::format("m{:03}", i);
+        const std::string bad = damaged(content, dice);
+        CAPTURE(generation);
+        CAPTURE(bad);
+        engine.install(generation, name, bad);
+        engine.make_candidate(generation);
+        const scan::EngineStatus status = ask(engine, EngineCommandKind::try_candidate, 100 + i);
+        const bool serves = std::string(status.definitions) == generation;
+        taken += serves ? 1U : 0U;
+        REQUIRE((serves || std::string(status.message).find(generation) == 0));
+        REQUIRE(finds(engine, eicar()));
+    }
+    MESSAGE("taken: ", taken, " of ", count, " damaged sets, the others refused");
+    CHECK(taken > 0);
+    CHECK(taken < count);
 }
 
 TEST_CASE("without definitions a good candidate is the first") {

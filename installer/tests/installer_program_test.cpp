@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <unistd.h>
 
 #include <picket/base/text.h>
@@ -43,10 +44,9 @@ class Image {
 TEST_CASE("help names the verbs of this version only, and shows examples") {
     const auto outcome = installer({"--help"});
     CHECK(outcome.exit_status == 0);
-    for (const char* verb :
-         {"check", "install", "onboard", "offboard", "status", "uninstall", "selftest", "prepare-image", "upgrade",
-          "rollback", "os-upgrade prepare", "os-upgrade finish", "export ansible", "export puppet", "export profiles",
-          "export repo"})
+    for (const char* verb : {"check", "install", "onboard", "offboard", "status", "uninstall", "selftest",
+                             "prepare-image", "upgrade", "rollback", "os-upgrade prepare", "os-upgrade finish",
+                             "export ansible", "export puppet", "export profiles", "export repo"})
         CHECK(outcome.output.find(verb) != std::string::npos);
     CHECK(installer({"install", "--help"}).output.find("picket-installer install --onboarding acme.zip") !=
           std::string::npos);
@@ -112,6 +112,24 @@ TEST_CASE("check speaks of every check, in text within 80 columns and in JSON") 
     CHECK(text.output.find("\x1b[") == std::string::npos);
     for (const auto line : split(text.output, '\n'))
         CHECK_MESSAGE(line.size() <= 90, line); // bytes: a few of them are of more than one column
+}
+
+TEST_CASE("an export names what it leaves as it was changed, and says where it has something newer") {
+    const Image image;
+    const std::string folder = image.path + "/profiles";
+    CHECK(installer({"export", "profiles", folder}).exit_status == 0);
+    std::ofstream(folder + "/passive.yaml", std::ios::app) << "# mine\n";
+    CHECK(installer({"export", "profiles", folder}).output.find("Kept as you changed it: passive.yaml\n") !=
+          std::string::npos);
+    // As if it had been another version that wrote it.
+    const std::string record = folder + "/.picket-export.json";
+    std::stringstream text;
+    text << std::ifstream(record).rdbuf();
+    auto digests = data::parse_json(text.str()).value();
+    digests["files"]["passive.yaml"] = std::string(64, '0');
+    std::ofstream(record) << data::to_text(digests);
+    CHECK(installer({"export", "profiles", folder})
+              .output.find("Kept as you changed it: passive.yaml (there is a newer") != std::string::npos);
 }
 
 TEST_CASE("status of an image that holds nothing says so, and changes nothing") {

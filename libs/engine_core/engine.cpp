@@ -56,6 +56,8 @@ constexpr std::uint32_t kParseAlways = CL_SCAN_PARSE_ELF | CL_SCAN_PARSE_PDF | C
                                        CL_SCAN_PARSE_HTML | CL_SCAN_PARSE_PE | CL_SCAN_PARSE_ONENOTE |
                                        CL_SCAN_PARSE_IMAGE | CL_SCAN_PARSE_IMAGE_FUZZY_HASH;
 
+/// A small file that was cut while it was read is looked at again: whoever cuts it is mostly done by then.
+constexpr int kLooksAtChanging = 3;
 constexpr std::size_t kMostNames = 64;
 
 struct FreeEngine {
@@ -234,19 +236,22 @@ Result<std::size_t> Engine::Impl::read_into_buffer(int fd) {
 }
 
 Finding Engine::scan(int fd, std::uint32_t flags, Milliseconds time_limit) {
-    struct stat before {};
-    if (fstat(fd, &before) != 0 || !S_ISREG(before.st_mode))
-        return {Verdict::unreadable, {}};
-    const auto size = static_cast<std::uint64_t>(before.st_size);
-    if (size > kReadIntoMemory.count)
-        return impl_->scan_mapped(fd, size, flags, time_limit);
-    const auto filled = impl_->read_into_buffer(fd);
-    // Shorter than a moment ago: somebody cuts it while we read.
-    if (!filled || *filled < size)
-        return {Verdict::unreadable, {}};
-    if (*filled > kReadIntoMemory.count)
-        return impl_->scan_mapped(fd, *filled, flags, time_limit);
-    return impl_->scan_bytes({impl_->buffer.get(), *filled}, flags, time_limit);
+    for (int look = 0; look < kLooksAtChanging; ++look) {
+        struct stat before {};
+        if (fstat(fd, &before) != 0 || !S_ISREG(before.st_mode))
+            return {Verdict::unreadable, {}};
+        const auto size = static_cast<std::uint64_t>(before.st_size);
+        if (size > kReadIntoMemory.count)
+            return impl_->scan_mapped(fd, size, flags, time_limit);
+        const auto filled = impl_->read_into_buffer(fd);
+        if (!filled)
+            return {Verdict::unreadable, {}};
+        if (*filled > kReadIntoMemory.count)
+            return impl_->scan_mapped(fd, *filled, flags, time_limit);
+        if (*filled >= size)
+            return impl_->scan_bytes({impl_->buffer.get(), *filled}, flags, time_limit);
+    }
+    return {Verdict::unreadable, {}};
 }
 
 } // namespace picket::engine_core

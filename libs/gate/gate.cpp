@@ -86,7 +86,7 @@ void Gate::on_permission(watch::KernelEvent&& event) {
     note(held, facts);
     if (answer_from_policy(held, facts))
         return;
-    const bool stable = is_stable(held.fd(), facts);
+    const bool stable = is_stable(held.file(), facts);
     if (answer_from_cache(held, facts, stable))
         return;
     const auto crashes = crashes_.find(facts.key);
@@ -95,7 +95,7 @@ void Gate::on_permission(watch::KernelEvent&& event) {
         failure = FailureReason::no_engine;
     else if (engine_stopped_)
         failure = FailureReason::engine_stopped;
-    else if (held_count_ >= limits_.held_opens)
+    else if (held.owner = ports_.inspector.owner_of(held.pid); !has_room_for(held.owner))
         failure = FailureReason::overload;
     else if (crashes != crashes_.end() && crashes->second >= limits_.crashes_per_file)
         failure = FailureReason::engine_crashed;
@@ -115,7 +115,7 @@ void Gate::note(const HeldOpen& held, const watch::FileFacts& facts) {
 
 bool Gate::answer_from_policy(HeldOpen& held, const watch::FileFacts& facts) {
     // A size of 0 is no proof on file systems whose server makes up what stat says.
-    const bool empty = facts.key.size == 0 && ports_.inspector.kind(held.fd(), facts) != watch::FilesystemKind::opaque;
+    const bool empty = facts.key.size == 0 && kind_of(held.file(), facts) != watch::FilesystemKind::opaque;
     const bool active = policy_->real_time_active();
     std::uint64_t* counter = nullptr;
     if (!facts.regular || empty)
@@ -151,8 +151,13 @@ bool Gate::is_excluded(int fd, pid_t pid) const {
     return !path.empty() && exclusions.excludes_path(path);
 }
 
-bool Gate::is_stable(int fd, const watch::FileFacts& facts) {
-    const watch::FilesystemKind kind = ports_.inspector.kind(fd, facts);
+/// Whoever asks what a server's file system is, asks the server.
+watch::FilesystemKind Gate::kind_of(const watch::EventFile& file, const watch::FileFacts& facts) {
+    return file.is_put_away() ? watch::FilesystemKind::opaque : ports_.inspector.kind(file.fd(), facts);
+}
+
+bool Gate::is_stable(const watch::EventFile& file, const watch::FileFacts& facts) {
+    const watch::FilesystemKind kind = kind_of(file, facts);
     if (kind == watch::FilesystemKind::opaque || (kind == watch::FilesystemKind::overlay && !facts.root_only_writable))
         return false;
     const std::int64_t now_ns =
@@ -160,7 +165,7 @@ bool Gate::is_stable(int fd, const watch::FileFacts& facts) {
     const std::int64_t age_ns = now_ns - std::max(facts.key.ctime_ns, facts.key.mtime_ns);
     if (age_ns < std::chrono::nanoseconds(watch::timestamp_grain(kind)).count())
         return false; // also where a time stamp lies in the future
-    return !ports_.inspector.has_writer(fd);
+    return !ports_.inspector.has_writer(file.fd());
 }
 
 bool Gate::answer_from_cache(HeldOpen& held, const watch::FileFacts& facts, bool stable) {
@@ -251,7 +256,7 @@ bool Gate::answer_from_old_verdict(HeldOpen& held, const watch::FileFacts& facts
     return true;
 }
 
-UniqueFd Gate::fail_open(HeldOpen&& held, FailureReason reason, const watch::FileKey& key) {
+watch::EventFile Gate::fail_open(HeldOpen&& held, FailureReason reason, const watch::FileKey& key) {
     ++statistics_.unscanned[static_cast<std::size_t>(reason)];
     ++(held.on_failure() == Decision::allow ? statistics_.allowed : statistics_.denied);
     held.answer(held.on_failure());
@@ -274,14 +279,14 @@ UniqueFd Gate::fail_open(HeldOpen&& held, FailureReason reason, const watch::Fil
 }
 
 void Gate::on_close_write(watch::KernelEvent&& event) {
-    ask_again(event.file.get());
+    ask_again(event.file.fd());
     if (event.pid == own_pid_ || !policy_->real_time_active() || !engine_ready_)
         return;
     watch::FileFacts facts;
-    if (!ports_.inspector.facts(event.file.get(), facts) || !facts.regular || facts.deleted || facts.key.size == 0)
+    if (!ports_.inspector.facts(event.file.fd(), facts) || !facts.regular || facts.deleted || facts.key.size == 0)
         return;
     ++statistics_.close_writes;
-    if (joinable_.contains(facts.key) || is_preapproved(facts) || is_excluded(event.file.get(), event.pid))
+    if (joinable_.contains(facts.key) || is_preapproved(facts) || is_excluded(event.file.fd(), event.pid))
         return;
     auto scan = std::make_unique<Scan>();
     scan->lane = Lane::close_write;
@@ -289,12 +294,12 @@ void Gate::on_close_write(watch::KernelEvent&& event) {
     scan->stable = true; // looked at again before the verdict is remembered
     scan->file = std::move(event.file);
     scan->first_pid = event.pid;
+    scan->owner = ports_.inspector.owner_of(event.pid);
     // A moment later its time stamps can be trusted, and the verdict is worth remembering.
-    scan->not_before = ports_.clock.monotonic() +
-                       watch::timestamp_grain(ports_.inspector.kind(scan->file.get(), facts)) + Milliseconds(5);
+    scan->not_before = ports_.clock.monotonic() + watch::timestamp_grain(kind_of(scan->file, facts)) + Milliseconds(5);
     need_wake(scan->not_before);
     if (lane_of(Lane::close_write).size() >= limits_.queued_closes) {
-        (void)take_scan(lane_of(Lane::close_write).front());
+        (void)take_scan(lane_of(Lane::close_write).oldest_of_most());
         ++statistics_.close_writes_dropped;
     }
     enqueue(std::move(scan), true);
@@ -375,9 +380,11 @@ void Gate::expire_waiters(MonotonicTime now) {
         for (auto waiter = waiters.begin(); waiter != waiters.end(); ++waiter) {
             if (waiter->is_answered() || waiter->deadline > now)
                 continue;
-            ++deadlines_in_a_row_;
-            --held_count_;
-            UniqueFd file = fail_open(std::move(*waiter), FailureReason::deadline, scan->key);
+            // Was there an answer since it began, it waits for others, not for a dead engine.
+            if (last_answer_ < waiter->deadline - policy_->open_deadline)
+                ++deadlines_in_a_row_;
+            let_go(*waiter);
+            watch::EventFile file = fail_open(std::move(*waiter), FailureReason::deadline, scan->key);
             if (!scan->file)
                 scan->file = std::move(file);
         }

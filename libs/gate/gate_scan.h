@@ -12,17 +12,20 @@ struct Gate::Scan {
     bool joinable = false;
     std::vector<HeldOpen> waiters;
     pid_t first_pid = 0;
-    UniqueFd file; ///< once no waiter holds one
+    uid_t owner = watch::kNobody; ///< in whose turn it is; nobody's: a job
+    watch::EventFile file;        ///< once no waiter holds one
     MonotonicTime not_before{};
     MonotonicTime started{};
-    WorkerId worker = 0;     ///< 0 = queued
-    bool remembered = false; ///< clean, and in the cache
+    WorkerId worker = 0;        ///< 0 = queued
+    bool runs_put_away = false; ///< counts in running_put_away_ while a worker has it
+    bool remembered = false;    ///< clean, and in the cache
     bool awaiting_digest = false;
     Finding finding;         ///< while awaiting_digest
     std::string definitions; ///< that judged it
     ScanJob job;             ///< lane job
 
-    int fd() const { return waiters.empty() ? file.get() : waiters.front().fd(); }
+    const watch::EventFile& opened() const { return waiters.empty() ? file : waiters.front().file(); }
+    int fd() const { return opened().fd(); }
 };
 
 } // namespace picket::gate

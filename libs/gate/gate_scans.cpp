@@ -1,14 +1,30 @@
 #include <picket/gate/gate.h>
 
 #include <algorithm>
-#include <fcntl.h>
 
 #include "gate_scan.h"
 
 namespace picket::gate {
 
-void Gate::join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool stable) {
+bool Gate::has_room_for(uid_t owner) const {
+    const auto own = held_by_.find(owner);
+    return held_count_ < limits_.held_opens && (own == held_by_.end() || own->second < limits_.held_opens_of_one);
+}
+
+void Gate::hold(const HeldOpen& held) {
     ++held_count_;
+    ++held_by_[held.owner];
+}
+
+void Gate::let_go(const HeldOpen& held) {
+    --held_count_;
+    const auto own = held_by_.find(held.owner);
+    if (--own->second == 0)
+        held_by_.erase(own);
+}
+
+void Gate::join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool stable) {
+    hold(held);
     need_wake(held.deadline);
     // An unstable file may be joined only while nobody has begun to read it.
     const auto known = joinable_.find(facts.key);
@@ -16,12 +32,18 @@ void Gate::join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool 
         Scan& scan = *scans_.at(known->second);
         if (scan.worker == 0 || (stable && scan.stable)) {
             ++statistics_.joined;
+            const uid_t owner = held.owner;
             scan.waiters.push_back(std::move(held));
-            if (scan.worker == 0 && scan.lane != Lane::open) { // somebody waits for it now
-                std::erase(lane_of(scan.lane), scan.id);
+            if (scan.worker != 0)
+                return;
+            FairQueue& opens = lane_of(Lane::open);
+            const bool is_awaited = scan.lane == Lane::open;
+            if (!is_awaited || opens.size_of(owner) < opens.size_of(scan.owner)) { // it is his turn earlier
+                lane_of(scan.lane).erase(scan.owner, scan.id);
                 scan.lane = Lane::open;
+                scan.owner = owner;
                 scan.not_before = {};
-                lane_of(Lane::open).push_back(scan.id);
+                opens.push_back(owner, scan.id);
             }
             return;
         }
@@ -31,6 +53,7 @@ void Gate::join_or_enqueue(HeldOpen&& held, const watch::FileFacts& facts, bool 
     scan->key = facts.key;
     scan->stable = stable;
     scan->first_pid = held.pid;
+    scan->owner = held.owner;
     scan->waiters.push_back(std::move(held));
     enqueue(std::move(scan), known == joinable_.end());
 }
@@ -40,7 +63,7 @@ void Gate::enqueue(std::unique_ptr<Scan> scan, bool joinable) {
     scan->joinable = joinable;
     if (joinable)
         joinable_[scan->key] = scan->id;
-    lane_of(scan->lane).push_back(scan->id);
+    lane_of(scan->lane).push_back(scan->owner, scan->id);
     scans_.emplace(scan->id, std::move(scan));
 }
 
@@ -53,20 +76,27 @@ std::unique_ptr<Gate::Scan> Gate::take_scan(ScanId id) {
     if (scan->joinable)
         joinable_.erase(scan->key);
     if (scan->worker == 0 && !scan->awaiting_digest)
-        std::erase(lane_of(scan->lane), id);
+        lane_of(scan->lane).erase(scan->owner, id);
     return scan;
 }
 
-Gate::Scan* Gate::next_scan(bool background_allowed) {
+/// One worker is kept from what never ends by itself (background) and one from what may wait for us: a server may open
+/// a file, whose scan somebody must do, before it answers the worker that reads from it.
+Gate::Scan* Gate::next_scan() {
+    const std::size_t share = workers_.size() > 1 ? workers_.size() - 1 : 1;
+    const bool background_allowed =
+        running_background_ < std::min<std::size_t>(share, policy_->maximum_on_demand_scan_threads);
+    const bool put_away_allowed = running_put_away_ < share;
     const MonotonicTime now = ports_.clock.monotonic();
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        if (lanes_[lane].empty() || (is_background(static_cast<Lane>(lane)) && !background_allowed))
+        if (is_background(static_cast<Lane>(lane)) && !background_allowed)
             continue;
-        Scan& scan = *scans_.at(lanes_[lane].front());
-        if (scan.not_before > now)
-            continue;
-        lanes_[lane].pop_front();
-        return &scan;
+        const auto may_go = [&](ScanId id) {
+            const Scan& scan = *scans_.at(id);
+            return scan.not_before <= now && (put_away_allowed || !scan.opened().is_put_away());
+        };
+        if (const auto id = lanes_[lane].take(may_go))
+            return scans_.at(*id).get();
     }
     return nullptr;
 }
@@ -78,13 +108,11 @@ void Gate::dispatch() {
         const auto current = worker++; // a worker that fails is erased
         if (current->second.busy_with != 0)
             continue;
-        const std::size_t job_share = std::max<std::size_t>(1, workers_.size() > 1 ? workers_.size() - 1 : 1);
-        Scan* const scan =
-            next_scan(running_background_ < std::min<std::size_t>(job_share, policy_->maximum_on_demand_scan_threads));
+        Scan* const scan = next_scan();
         if (scan == nullptr)
             return;
         if (!send_to(current->first, *scan)) {
-            lane_of(scan->lane).push_front(scan->id);
+            lane_of(scan->lane).push_front(scan->owner, scan->id);
             workers_.erase(current);
         }
     }
@@ -100,8 +128,10 @@ bool Gate::send_to(WorkerId worker, Scan& scan) {
         request.flags |= scan::kScanLowPriority;
     if (policy_->potentially_unwanted != profile::ThreatAction::off)
         request.flags |= scan::kScanPotentiallyUnwanted;
+    if (scan.opened().is_put_away())
+        request.flags |= scan::kScanPutAway;
     request.time_limit_ms = static_cast<std::uint32_t>(policy_->scan_time_limit.count());
-    if (!ports_.engine.submit(worker, request, scan.fd()))
+    if (!ports_.engine.submit(worker, request, scan.opened().to_hand_on()))
         return false;
     ++statistics_.scans;
     scan.worker = worker;
@@ -109,7 +139,17 @@ bool Gate::send_to(WorkerId worker, Scan& scan) {
     workers_.at(worker).busy_with = scan.id;
     if (is_background(scan.lane))
         ++running_background_;
+    scan.runs_put_away = scan.opened().is_put_away();
+    if (scan.runs_put_away)
+        ++running_put_away_;
     return true;
+}
+
+void Gate::note_off_worker(const Scan& scan) {
+    if (is_background(scan.lane))
+        --running_background_;
+    if (scan.runs_put_away)
+        --running_put_away_;
 }
 
 void Gate::on_engine_ready(const std::string& definitions, const std::string& version) {
@@ -137,11 +177,12 @@ void Gate::on_engine_ready(const std::string& definitions, const std::string& ve
 }
 
 void Gate::on_engine_lost(const std::string& why) {
+    deadlines_in_a_row_ = 0; // the next one is not to answer for this one
+    engine_silent_ = false;
+    engine_stopped_ = false;
     if (!engine_ready_ && workers_.empty())
         return;
     engine_ready_ = false;
-    engine_silent_ = false;
-    engine_stopped_ = false;
     std::vector<WorkerId> gone;
     for (const auto& [id, worker] : workers_)
         gone.push_back(id);
@@ -149,6 +190,7 @@ void Gate::on_engine_lost(const std::string& why) {
     for (const WorkerId id : gone)
         workers_.erase(id);
     running_background_ = 0;
+    running_put_away_ = 0;
     Outcome outcome;
     outcome.kind = Outcome::Kind::engine_lost;
     outcome.origin = EventOrigin::system;
@@ -188,11 +230,11 @@ void Gate::on_worker_reply(WorkerId worker, const scan::ScanReply& reply) {
     }
     found->second.busy_with = 0;
     deadlines_in_a_row_ = 0;
+    last_answer_ = ports_.clock.monotonic();
     set_stopped(engine_silent_);
     const Finding finding{reply.verdict, reply.threat_name};
     Scan& scan = *scans_.at(id);
-    if (is_background(scan.lane))
-        --running_background_;
+    note_off_worker(scan);
     note_duration(scan);
     scan.definitions = found->second.definitions;
     remember(scan, finding, scan.definitions);
@@ -211,7 +253,7 @@ void Gate::remember(Scan& scan, const Finding& finding, const std::string& defin
     if (definitions != definitions_ || !scan.stable || !ports_.inspector.facts(scan.fd(), facts) ||
         facts.key != scan.key)
         return;
-    if (!is_stable(scan.fd(), facts)) // somebody came to write while it was read
+    if (!is_stable(scan.opened(), facts)) // somebody came to write while it was read
         return;
     cache_.store(scan.key, finding, ports_.inspector.generation(scan.fd()));
     scan.remembered = finding.verdict == Verdict::clean;
@@ -265,7 +307,7 @@ void Gate::conclude(ScanId id, const Finding& finding) {
     }
     const bool is_selftest = origin_of(scan.key, EventOrigin::real_time) == EventOrigin::selftest;
     if (has_allowances_ && !scan.waiters.empty() && !is_selftest) {
-        UniqueFd copy(::fcntl(scan.fd(), F_DUPFD_CLOEXEC, 3));
+        watch::EventFile copy = scan.opened().duplicate();
         scan.finding = finding;
         scan.awaiting_digest = true;
         if (copy && ports_.sink.check_digest(id, std::move(copy)))
@@ -324,8 +366,8 @@ void Gate::conclude_threat(std::unique_ptr<Scan> scan, const Finding& finding, b
 }
 
 void Gate::answer_waiters(Scan& scan, Decision decision) {
-    held_count_ -= scan.waiters.size();
     for (HeldOpen& held : scan.waiters) {
+        let_go(held);
         ++(decision == Decision::allow ? statistics_.allowed : statistics_.denied);
         held.answer(decision);
         if (!scan.file)
@@ -343,9 +385,10 @@ void Gate::finish_job(Scan& scan, const Finding& finding) {
 
 void Gate::fail_scan(ScanId id, FailureReason reason) {
     auto scan = take_scan(id);
-    held_count_ -= scan->waiters.size();
-    for (HeldOpen& held : scan->waiters)
+    for (HeldOpen& held : scan->waiters) {
+        let_go(held);
         (void)fail_open(std::move(held), reason, scan->key);
+    }
     scan->waiters.clear();
     finish_job(*scan, Finding{reason == FailureReason::unreadable ? Verdict::unreadable : Verdict::engine_error, ""});
 }
@@ -359,9 +402,9 @@ void Gate::fail_everything(FailureReason reason) {
     for (const ScanId id : ids) {
         Scan& scan = *scans_.at(id);
         if (reason == FailureReason::engine_stopped) { // it may yet answer: only those who wait are let go
-            held_count_ -= scan.waiters.size();
             for (HeldOpen& held : scan.waiters) {
-                UniqueFd file = fail_open(std::move(held), reason, scan.key);
+                let_go(held);
+                watch::EventFile file = fail_open(std::move(held), reason, scan.key);
                 if (!scan.file)
                     scan.file = std::move(file);
             }
@@ -396,8 +439,7 @@ void Gate::worker_gone(WorkerId worker, FailureReason reason) {
 
 void Gate::requeue_or_fail(ScanId id, FailureReason reason) {
     Scan& scan = *scans_.at(id);
-    if (is_background(scan.lane))
-        --running_background_;
+    note_off_worker(scan);
     if (crashes_.size() > 10'000)
         crashes_.clear();
     if (++crashes_[scan.key] >= limits_.crashes_per_file)
@@ -405,7 +447,7 @@ void Gate::requeue_or_fail(ScanId id, FailureReason reason) {
     scan.worker = 0;
     if (scan.lane == Lane::open && scan.waiters.empty())
         scan.lane = Lane::close_write; // nobody waits for it any more
-    lane_of(scan.lane).push_front(id);
+    lane_of(scan.lane).push_front(scan.owner, id);
 }
 
 bool Gate::submit_job(ScanJob&& job) {
@@ -413,7 +455,7 @@ bool Gate::submit_job(ScanJob&& job) {
     if (lane_of(Lane::job).size() >= limits_.queued_jobs)
         return false;
     watch::FileFacts facts;
-    const bool readable = ports_.inspector.facts(job.file.get(), facts);
+    const bool readable = ports_.inspector.facts(job.file.fd(), facts);
     if (!readable || !facts.regular || facts.key.size == 0 || !engine_ready_) {
         const Verdict verdict = !readable                         ? Verdict::unreadable
                                 : !engine_ready_ && facts.regular ? Verdict::engine_error
@@ -425,7 +467,7 @@ bool Gate::submit_job(ScanJob&& job) {
     auto scan = std::make_unique<Scan>();
     scan->lane = Lane::job;
     scan->key = facts.key;
-    scan->stable = is_stable(job.file.get(), facts);
+    scan->stable = is_stable(job.file, facts);
     scan->file = std::move(job.file);
     scan->job = std::move(job);
     if (scan->stable)

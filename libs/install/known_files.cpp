@@ -1,8 +1,11 @@
 #include <picket/install/known_files.h>
 
+#include <cerrno>
 #include <fnmatch.h>
 
 #include <picket/base/text.h>
+#include <picket/model/paths.h>
+#include <picket/sys/mounts.h>
 
 namespace picket::install {
 namespace {
@@ -54,6 +57,8 @@ void remove_directory(const sys::Root& root, const std::string& path, RemovalRep
     const auto removed = root.remove(path);
     if (removed && *removed)
         ++report.removed;
+    else if (!removed && removed.error().errno_value() == EBUSY)
+        report.left.push_back(escape_for_display(path) + "/"); // somebody's mount point
     else if (!removed)
         report.errors.push_back(removed.error().message());
 }
@@ -159,6 +164,20 @@ RemovalReport remove_known(const sys::Root& root, const std::vector<KnownPath>& 
         }
     }
     return report;
+}
+
+std::string foreign_mount(const sys::Root& root) {
+    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
+    for (const sys::Mount& mount : sys::parse_mountinfo(text ? *text : std::string()))
+        for (const KnownPath& row : product_files()) {
+            const std::string folder = root.label() + row.pattern;
+            // The whole of the state may lie on a file system of its own; the product's own tmpfs is below /run.
+            if (row.kind == kDirectory && mount.mount_point != root.label() + paths::kStateDirectory &&
+                !std::string_view(row.pattern).starts_with("/run/") &&
+                (mount.mount_point == folder || mount.mount_point.starts_with(folder + "/")))
+                return mount.mount_point;
+        }
+    return "";
 }
 
 bool any_present(const sys::Root& root, const std::vector<KnownPath>& known) {

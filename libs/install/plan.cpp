@@ -49,10 +49,6 @@ constexpr mode_t kPublic = 0644;
 std::string managed(const std::string& name) {
     return fmt::format("{}/{}", paths::kManagedDirectory, name);
 }
-std::string staged_directory(const std::string& version) {
-    return fmt::format("{}/{}", files::kStaged, version);
-}
-
 std::vector<FileChange> identity_files(const OnboardingMaterial& onboarding) {
     return {{paths::kOnboarding, onboarding.document, kSecret}, {paths::kEnrolmentToken, onboarding.token, kSecret}};
 }
@@ -177,10 +173,7 @@ void add_verification(Plan& plan, const HostState& state, const Wishes& wishes) 
     }
     add(plan, "receipt.write", "write the receipt",
         {{"accepted_checks", wishes.accepted},
-         {"bundle", wishes.bundle ? Json{{"path", wishes.bundle->path},
-                                         {"sha256", wishes.bundle->sha256},
-                                         {"version", wishes.bundle->version}}
-                                  : Json()},
+         {"bundle", wishes.bundle ? to_json(*wishes.bundle) : Json()},
          {"repository", wishes.repository ? to_json(*wishes.repository) : Json()}});
     if (has("bundle.stage"))
         add(plan, "staging.clear", "clear the staged files", {{"directory", staged_directory(wishes.bundle->version)}},
@@ -223,6 +216,20 @@ Plan nothing(const Plan& plan) {
 
 } // namespace
 
+std::string staged_directory(const std::string& version) {
+    return fmt::format("{}/{}", files::kStaged, version);
+}
+
+void add_stage(Plan& plan, const BundleMaterial& bundle) {
+    add(plan, "bundle.stage", fmt::format("stage the bundle {}", bundle.version),
+        {{"version", bundle.version}, {"sha256", bundle.sha256}, {"directory", staged_directory(bundle.version)}},
+        false);
+}
+
+Json to_json(const BundleMaterial& bundle) {
+    return {{"path", bundle.path}, {"sha256", bundle.sha256}, {"version", bundle.version}};
+}
+
 bool Plan::changes() const {
     return std::any_of(journal.steps.begin(), journal.steps.end(),
                        [](const auto& entry) { return entry.step.changes; });
@@ -240,11 +247,7 @@ Plan plan_install(const HostState& state, const Wishes& wishes) {
     if (from_repository)
         add_repository(plan, state, wishes);
     else if (wishes.bundle && (new_package || definitions || copy_installer || keep))
-        add(plan, "bundle.stage", fmt::format("stage the bundle {}", wishes.bundle->version),
-            {{"version", wishes.bundle->version},
-             {"sha256", wishes.bundle->sha256},
-             {"directory", staged_directory(wishes.bundle->version)}},
-            false);
+        add_stage(plan, *wishes.bundle);
     if (keep)
         add_keep(plan, staged_directory(wishes.bundle->version), *wishes.bundle);
     if (!state.os_upgrade.is_null())

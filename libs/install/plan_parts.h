@@ -9,7 +9,15 @@ void add(Plan& plan, std::string id, std::string title, data::Json parameters, b
 void add_files(Plan& plan, const HostState& state, const std::string& id, const std::string& title,
                const std::vector<FileChange>& changes);
 
-/// The bundle's package stays on the host after its staged files are gone.
+/// Where a bundle's files are while a transaction runs.
+std::string staged_directory(const std::string& version);
+void add_stage(Plan& plan, const BundleMaterial& bundle);
+/// For the receipt.
+data::Json to_json(const BundleMaterial& bundle);
+
+/// The package in the file `from` stays on the host after that is gone.
+void add_keep(Plan& plan, const std::string& from, const KeptPackage& package);
+/// The bundle's package, from the files that it was staged to.
 void add_keep(Plan& plan, const std::string& staged, const BundleMaterial& bundle);
 
 /// The services stop, and the package goes.

@@ -38,6 +38,12 @@ void install_package(HostState& state, const Json& parameters) {
     set_enabled(state, state.all_enabled());
 }
 
+void keep_package(HostState& state, const Json& parameters) {
+    const Json& package = data::member(parameters, "package");
+    state.kept.push_back({data::string_or(package, "version", ""), data::string_or(package, "sha256", ""),
+                          data::string_or(package, "path", "")});
+}
+
 /// What goes in is kept beside what was there; the way back leads there after an upgrade, and nowhere after a rollback.
 void replace_package(HostState& state, const Json& parameters) {
     const std::string before = state.package.version;
@@ -71,12 +77,13 @@ struct Row {
 };
 
 /// The steps that change what the report shows, beside those that write files.
-constexpr std::array<Row, 15> kEffects{{
+constexpr std::array<Row, 16> kEffects{{
     {"package.install", install_package},
     {"os_upgrade.begin",
      [](HostState& state, const Json& parameters) { state.os_upgrade = data::member(parameters, "record"); }},
     {"os_upgrade.keep_installer", [](HostState& state, const Json&) { state.installer_present = true; }},
     {"os_upgrade.end", [](HostState& state, const Json&) { state.os_upgrade = nullptr; }},
+    {"package.keep", keep_package},
     {"package.upgrade", replace_package},
     {"package.rollback", roll_back_package},
     {"package.remove", remove_package},

@@ -199,19 +199,19 @@ sys::PackageSystem package_system_of(const sys::Root& root) {
     return facts->family == host::PackageFamily::rpm ? sys::PackageSystem::rpm : sys::PackageSystem::dpkg;
 }
 
-std::unique_ptr<sys::RepositoryClient> repository_client_of(const sys::Root& root) {
+std::unique_ptr<sys::RepositoryClient> repository_client_of(const sys::Root& root, const std::atomic<bool>& stop) {
     if (!root.is_running_host())
         return nullptr;
     const auto facts = host::collect_facts(root);
     switch (facts ? facts->package_manager : host::PackageManager::none) {
     case host::PackageManager::apt:
-        return sys::make_apt_client();
+        return sys::make_apt_client(stop);
     case host::PackageManager::dnf:
-        return sys::make_dnf_client(sys::DnfKind::dnf);
+        return sys::make_dnf_client(sys::DnfKind::dnf, stop);
     case host::PackageManager::yum:
-        return sys::make_dnf_client(sys::DnfKind::yum);
+        return sys::make_dnf_client(sys::DnfKind::yum, stop);
     case host::PackageManager::zypper:
-        return sys::make_zypper_client();
+        return sys::make_zypper_client(stop);
     default:
         return nullptr;
     }
@@ -255,7 +255,7 @@ RealPorts::RealPorts(const sys::Root& root, const Clock& clock, const std::atomi
     impl_->daemon = make_daemon_port();
     impl_->host = make_host_port(root, clock, stop_requested);
     impl_->profiles = make_profile_port();
-    impl_->repositories = repository_client_of(root);
+    impl_->repositories = repository_client_of(root, stop_requested);
     impl_->ports.emplace(Ports{root, impl_->packages.get(), *impl_->services, *impl_->trust, *impl_->definitions,
                                *impl_->daemon, *impl_->host, *impl_->profiles, clock, !root.is_running_host(),
                                impl_->repositories.get()});

@@ -1,11 +1,13 @@
 #include <picket/install/repository.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/base/unique_fd.h>
+#include <picket/crypto/digest.h>
 #include <picket/crypto/openpgp.h>
 #include <picket/install/files.h>
 #include <picket/trust/time_text.h>
@@ -18,6 +20,7 @@ using Certificates = std::vector<OpenPgpCertificate>;
 
 constexpr Bytes kKeyringLimit = kibibytes(256);
 constexpr Bytes kSignatureLimit = kibibytes(4);
+constexpr Bytes kPackageLimit = gibibytes(1);
 /// What the release key has to have said that it signs.
 constexpr std::string_view kPurpose = "picket-archive-keyring valid-until=";
 
@@ -130,11 +133,17 @@ Result<TrustedRepository> trust_repository(const Ports& ports, const std::string
 }
 
 Result<RepositoryMaterial> open_repository(const Ports& ports, const RepositoryWish& wish, const data::Json& receipt) {
-    RepositoryMaterial material{.source = PICKET_TRY(trust_repository(ports, wish.url, wish.keys)), .ring = wish.ring};
+    RepositoryMaterial material{.source = PICKET_TRY(trust_repository(ports, wish.url, wish.keys)),
+                                .ring = wish.ring,
+                                .keys_named = !wish.keys.empty()};
     const sys::RepositoryIndex index =
         PICKET_TRY(ports.repositories->look_into(material.source.repository, files::kPackageName));
     if (index.expires && *index.expires < ports.clock.wall())
         return Error(ErrorCode::corrupt, fmt::format("its index has expired ({})", short_text(*index.expires)));
+    if (index.ring != wish.ring && !(wish.ring.empty() && wish.url.ends_with("/" + index.ring)))
+        return Error(ErrorCode::corrupt, index.ring.empty() ? "its index is of no ring"
+                                                            : fmt::format("its index is the one of the ring {}",
+                                                                          escape_for_display(index.ring)));
     const auto seen = seen_before(ports, material.source, wish.ring, receipt);
     if (seen && index.published && *index.published < *seen)
         return Error(
@@ -150,6 +159,29 @@ Result<RepositoryMaterial> open_repository(const Ports& ports, const RepositoryW
     return material;
 }
 
+RepositoryWish repository_of_receipt(const data::Json& receipt) {
+    const data::Json& noted = data::member(receipt, "repository");
+    RepositoryWish wish{data::string_or(noted, "url", ""), data::string_or(noted, "ring", ""), {}};
+    if (data::bool_or(noted, "keys_named", false))
+        wish.keys = data::strings_of(data::member(noted, "keys"));
+    return wish;
+}
+
+Result<KeptPackage> fetch_package(const Ports& ports, const TrustedRepository& source, const std::string& version) {
+    if (ports.packages == nullptr)
+        return no_client();
+    const std::string ending = ports.repositories->kind() == sys::RepositoryKind::apt ? ".deb" : ".rpm";
+    const std::string path = fmt::format("{}/{}{}", files::kIncoming, version, ending);
+    const std::string host_path = ports.root.label() + path;
+    PICKET_TRY(ports.repositories->fetch_package(source.repository, files::kPackageName, version, host_path));
+    const sys::PackageFile file = PICKET_TRY(ports.packages->inspect(host_path));
+    if (file.name != files::kPackageName || file.version != version)
+        return Error(ErrorCode::conflict, fmt::format("as {} {} it has {} {}", files::kPackageName, version,
+                                                      escape_for_display(file.name), escape_for_display(file.version)));
+    const UniqueFd fd = PICKET_TRY(ports.root.open_file(path, O_RDONLY));
+    return KeptPackage{version, to_hex(PICKET_TRY(crypto::sha256_of(fd.get(), kPackageLimit)).sha256), path};
+}
+
 InstallerExit exit_of_repository(const Error& error) {
     switch (error.code()) {
     case ErrorCode::corrupt:
@@ -159,8 +191,10 @@ InstallerExit exit_of_repository(const Error& error) {
         return InstallerExit::package_manager_busy;
     case ErrorCode::invalid_input:
         return InstallerExit::usage;
+    case ErrorCode::cancelled:
+        return InstallerExit::interrupted;
     default:
-        return InstallerExit::installation_failed;
+        return error.errno_value() == ENOSPC ? InstallerExit::requirement_not_met : InstallerExit::installation_failed;
     }
 }
 
@@ -169,8 +203,14 @@ Failure repository_failure(const std::string& url, const Error& error) {
     std::string fix;
     if (exit == InstallerExit::bundle_refused)
         fix = "Ask whoever publishes the repository; docs/repositories.md says what each refusal means.";
-    if (exit == InstallerExit::installation_failed)
-        fix = "Nothing is left of it. Check the address, the network and the server's certificate, then install again.";
+    if (exit == InstallerExit::interrupted)
+        fix = "Nothing was changed.";
+    if (exit == InstallerExit::requirement_not_met)
+        fix = fmt::format("Make room on the file system of {}, then try again.", files::kIncoming);
+    if (exit == InstallerExit::installation_failed && error.code() == ErrorCode::not_found)
+        fix = "Nothing is left of it. Check the address, and which versions the repository has.";
+    else if (exit == InstallerExit::installation_failed)
+        fix = "Nothing is left of it. Check the address, the network and the server's certificate, then try again.";
     return failure_from(exit, error.with_context("the repository " + escape_for_display(url)), std::move(fix));
 }
 
@@ -179,8 +219,9 @@ data::Json to_json(const RepositoryMaterial& material) {
         return value ? data::Json(to_rfc3339(*value)) : data::Json();
     };
     return {{"url", material.source.repository.url}, {"ring", material.ring},
-            {"keys", material.source.fingerprints},  {"version", material.version},
-            {"published", time(material.published)}, {"expires", time(material.expires)}};
+            {"keys", material.source.fingerprints},  {"keys_named", material.keys_named},
+            {"version", material.version},           {"published", time(material.published)},
+            {"expires", time(material.expires)}};
 }
 
 } // namespace picket::install

@@ -209,6 +209,12 @@ Session::Refusal Session::offboard(const Request& request, Report& report) {
 }
 
 Session::Refusal Session::uninstall(const Request& request, Report& report) {
+    if (request.uninstall_mode == UninstallMode::purge)
+        if (const std::string mounted = foreign_mount(ports_.root); !mounted.empty())
+            return Failure{
+                InstallerExit::uninstallation_failed,
+                fmt::format("a file system is mounted on {}: nothing was removed", escape_for_display(mounted)),
+                "Run picket-installer uninstall, unmount it, then run picket-installer uninstall --purge."};
     return carry_out(request, plan_uninstall(state_, request.uninstall_mode, request.lock_timeout, ports_.image),
                      report);
 }

@@ -63,17 +63,22 @@ Session::Refusal Session::refuse_other_organisation(const Request& request, cons
                    "If the host is to change its organisation, say so with --replace-org."};
 }
 
+Result<void> Session::make_incoming() {
+    (void)remove_known(ports_.root, working_files()); // of a killed run; no transaction is open here
+    // Each by itself: a folder that is only on the way to another one gets 0755, and the package leaves what it finds.
+    for (const char* directory : {paths::kInstallDirectory, files::kIncoming})
+        PICKET_TRY(ports_.root.make_directories(directory, 0700));
+    return {};
+}
+
 void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& checks) {
     if (request.bundle.empty())
         return;
-    (void)remove_known(ports_.root, working_files()); // of a killed run; no transaction is open here
     checks.bundle.emplace();
-    // Each by itself: a folder that is only on the way to another one gets 0755, and the package leaves what it finds.
-    for (const char* directory : {paths::kInstallDirectory, files::kIncoming})
-        if (const auto made = ports_.root.make_directories(directory, 0700); !made) {
-            checks.bundle->failure = failure_from(InstallerExit::installation_failed, made.error());
-            return;
-        }
+    if (const auto made = make_incoming(); !made) {
+        checks.bundle->failure = failure_from(InstallerExit::installation_failed, made.error());
+        return;
+    }
     auto material = ports_.trust.open_bundle(request.bundle);
     if (!material) {
         // A full disk says nothing about the bundle.
@@ -92,6 +97,15 @@ void Session::open_bundle(const Request& request, Wishes& wishes, CheckRequest& 
             Failure{InstallerExit::bundle_refused, "the bundle expired " + to_rfc3339(material->expires),
                     "Fetch a newer bundle. Where there is none, --accept bundle.expiry: an old version protects too."};
     wishes.bundle = std::move(*material);
+}
+
+/// False where the host was not installed from one.
+bool Session::take_repository_of_receipt(Request& request) const {
+    RepositoryWish wish = repository_of_receipt(state_.receipt);
+    request.from_repo = std::move(wish.url);
+    request.ring = std::move(wish.ring);
+    request.repo_keys = std::move(wish.keys);
+    return !request.from_repo.empty();
 }
 
 void Session::open_repository(const Request& request, Wishes& wishes, CheckRequest& checks) {

@@ -10,14 +10,10 @@
 namespace picket::install {
 namespace {
 
-const data::Json& repository_of(const HostState& state) {
-    return data::member(state.receipt, "repository");
-}
-
 /// Said before anything is taken away.
 data::Json material_check(const Ports& ports, const HostState& state) {
     const KeptPackage* const kept = state.kept_of(state.package.version);
-    const std::string url = data::string_or(repository_of(state), "url", "");
+    const std::string url = repository_of_receipt(state.receipt).url;
     const bool whole = kept != nullptr && verify(ports.root, *kept);
     const bool there = whole || !url.empty();
     return {{"id", "os_upgrade.package"},
@@ -34,9 +30,7 @@ data::Json material_check(const Ports& ports, const HostState& state) {
 /// Only where it is wanted does a host come back with less than it had.
 std::optional<Failure> older_than_before(const Request& request, const HostState& state, const Wishes& wishes) {
     const std::string before = data::string_or(state.os_upgrade, "version", "");
-    const std::string offered = wishes.bundle       ? wishes.bundle->version
-                                : wishes.repository ? wishes.repository->version
-                                                    : before;
+    const std::string offered = wishes.bundle || wishes.repository ? offered_version(wishes) : before;
     if (request.allow_downgrade || !is_older(offered, before))
         return std::nullopt;
     return Failure{InstallerExit::requirement_not_met,
@@ -75,11 +69,7 @@ Session::Refusal Session::choose_material(Request& request, Wishes& wishes) cons
         wishes.kept = *kept;
         return std::nullopt;
     }
-    const data::Json& repository = repository_of(state_);
-    request.from_repo = data::string_or(repository, "url", "");
-    request.ring = data::string_or(repository, "ring", "");
-    request.repo_keys = data::strings_of(data::member(repository, "keys"));
-    if (!request.from_repo.empty())
+    if (take_repository_of_receipt(request))
         return std::nullopt;
     return Failure{InstallerExit::bundle_refused,
                    fmt::format("the package of {} is not on this host, and no bundle was named", version),

@@ -8,22 +8,25 @@ namespace picket::install {
 namespace {
 
 /// As a check of the report: a machine that drives a fleet reads it before it begins.
-data::Json way_back_check(const HostState& state) {
-    const bool kept = state.kept_of(state.package.version) != nullptr;
+data::Json way_back_check(const HostState& state, const Wishes& wishes) {
+    const auto back = way_back_of(state, wishes);
+    const bool kept = back.has_value();
     return {
         {"id", "upgrade.way_back"},
         {"status", kept ? "pass" : "warn"},
-        {"observed", kept ? fmt::format("the package of {} is kept", state.package.version)
-                          : fmt::format("the package of {} is not on this host: no way back", state.package.version)},
+        {"observed",
+         !kept ? fmt::format("the package of {} is not on this host: no way back", state.package.version)
+               : fmt::format("the package of {} is {}", state.package.version,
+                             state.kept_of(back->version) != nullptr ? "kept" : "in the repository, and will be kept")},
         {"required", ""},
         {"fix", kept ? ""
                      : fmt::format("picket-installer install --bundle FILE, with the bundle of {}, keeps it.",
                                    state.package.version)}};
 }
 
-Failure older_bundle(const std::string& installed, const std::string& offered) {
+Failure older_version(const std::string& installed, const std::string& offered) {
     return {InstallerExit::requirement_not_met,
-            fmt::format("Picket {} is installed, and the bundle holds the older {}", installed, offered),
+            fmt::format("Picket {} is installed, and {} is older", installed, offered),
             "picket-installer rollback goes back to the version before. If this version is wanted, say so with "
             "--allow-downgrade."};
 }
@@ -52,30 +55,57 @@ Session::Refusal Session::check_for_replacement(const Request& request, CheckReq
     return answer.failure;
 }
 
+/// A bundle or a repository that is named; else the bundle at hand; else where the package came from.
+Session::Refusal Session::open_upgrade(const Request& request, Wishes& wishes, CheckRequest& checks) {
+    if (auto failure = open_inputs(request, wishes, checks))
+        return failure;
+    Request chosen = request;
+    if (chosen.bundle.empty() && chosen.from_repo.empty() && !take_repository_of_receipt(chosen))
+        return Failure{
+            InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",
+            "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz), or a repository with --from-repo URL."};
+    open_material(chosen, wishes, checks);
+    if (wishes.repository && !request.version.empty())
+        wishes.repository->version = request.version; // a repository holds more than its newest
+    return std::nullopt;
+}
+
+/// Before anything is planned, as a bundle is unpacked before. Without the version before there is no way back; that is
+/// for the plan to say.
+Result<void> Session::fetch_packages(Wishes& wishes) {
+    PICKET_TRY(make_incoming());
+    const TrustedRepository& source = wishes.repository->source;
+    wishes.fetched.push_back(PICKET_TRY(fetch_package(ports_, source, wishes.repository->version)));
+    if (state_.kept_of(state_.package.version) == nullptr)
+        if (auto before = fetch_package(ports_, source, state_.package.version))
+            wishes.fetched.push_back(std::move(*before));
+    return {};
+}
+
 Session::Refusal Session::upgrade(const Request& request, Report& report) {
     if (!state_.has_programs())
         return not_installed_failure(state_);
     Wishes wishes;
     CheckRequest checks;
-    if (auto failure = open_inputs(request, wishes, checks))
+    if (auto failure = open_upgrade(request, wishes, checks))
         return failure;
-    if (request.bundle.empty())
-        return Failure{InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",
-                       "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz)."};
-    open_bundle(request, wishes, checks);
     auto failure = check_for_replacement(request, checks, report);
     for (const auto& each : {failure, failure_of(checks.bundle)})
         if (each)
             return each;
     const std::string& installed = state_.package.version;
-    const std::string& offered = wishes.bundle->version;
+    const std::string& offered = offered_version(wishes);
     if (offered != installed || !request.version.empty())
         if (auto refused = against_wish(request, state_.package, offered))
             return refused;
     if (is_older(offered, installed) && !request.allow_downgrade)
-        return older_bundle(installed, offered);
-    if (offered != installed)
-        report.checks.push_back(way_back_check(state_));
+        return older_version(installed, offered);
+    if (offered == installed)
+        return replace(request, plan_upgrade(state_, wishes), report);
+    if (wishes.repository)
+        if (const auto fetched = fetch_packages(wishes); !fetched)
+            return repository_failure(wishes.repository->source.repository.url, fetched.error());
+    report.checks.push_back(way_back_check(state_, wishes));
     return replace(request, plan_upgrade(state_, wishes), report);
 }
 

@@ -126,6 +126,13 @@ void keep_logs(const HandlerContext& context, const std::string& path) {
         (void)context.ports.root.write_atomically(path, text, 0640);
 }
 
+/// What was begun, whole: where it cannot be finished it is put there once more.
+Result<void> complete(const HandlerContext& context, const KeptPackage& package) {
+    if (context.ports.packages->finish(files::kPackageName))
+        return {};
+    return put(context, package);
+}
+
 /// Without a way back, what was begun is finished: a whole package of the new version is better than half of two.
 Result<void> undo_replace(const HandlerContext& context, const Step& step, const Json& record) {
     if (context.ports.packages == nullptr)
@@ -140,7 +147,7 @@ Result<void> undo_replace(const HandlerContext& context, const Step& step, const
         if (back.path.empty())
             PICKET_TRY(now.status == sys::PackageStatus::installed
                            ? Result<void>()
-                           : context.ports.packages->finish(files::kPackageName));
+                           : complete(context, package_of(step.parameters, "to")));
         else
             PICKET_TRY(put(context, back));
     }

@@ -87,6 +87,29 @@ std::vector<UniqueFd> take_descriptors(msghdr& header) {
     return descriptors;
 }
 
+struct Received {
+    std::size_t length = 0;
+    int flags = 0; ///< msg_flags of recvmsg(2)
+    std::vector<UniqueFd> descriptors;
+};
+
+Result<Received> receive(int fd, char* buffer, std::size_t size, int flags) {
+    alignas(cmsghdr) char control[CMSG_SPACE(kMaximumDescriptors * sizeof(int))] = {};
+    iovec part{buffer, size};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof(control);
+    ssize_t received = -1;
+    do
+        received = ::recvmsg(fd, &header, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (received < 0 && errno == EINTR);
+    if (received < 0)
+        return Error::from_errno(errno, "receiving a message");
+    return Received{static_cast<std::size_t>(received), header.msg_flags, take_descriptors(header)};
+}
+
 /// Length of the next message, 0 at the end of the stream.
 Result<std::size_t> next_length(int fd) {
     for (int attempt = 0;; ++attempt) {
@@ -117,6 +140,13 @@ bool wait_for(int fd, short events, int timeout_ms) {
     }
 }
 
+std::optional<std::pair<std::uint64_t, std::uint64_t>> identity_at(const std::string& path) {
+    struct stat status {};
+    if (::fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return std::nullopt;
+    return std::pair{std::uint64_t{status.st_dev}, std::uint64_t{status.st_ino}};
+}
+
 } // namespace
 
 Result<UniqueFd> listen_at(const std::string& path, mode_t mode, int backlog) {
@@ -138,6 +168,12 @@ Result<UniqueFd> listen_at(const std::string& path, mode_t mode, int backlog) {
     if (::listen(fd.get(), backlog) != 0)
         return Error::from_errno(errno, fmt::format("listening at {}", path));
     return fd;
+}
+
+BoundPath::BoundPath(std::string path) : path_(std::move(path)), identity_(identity_at(path_)) {}
+
+bool BoundPath::is_there() const {
+    return identity_ && identity_at(path_) == identity_;
 }
 
 Result<UniqueFd> connect_to(const std::string& path) {
@@ -211,32 +247,28 @@ Result<Message> receive_message(int fd, Bytes limit) {
     const std::size_t length = PICKET_TRY(next_length(fd));
     Message message;
     message.content.resize(std::min<std::size_t>(length, limit.count));
-    alignas(cmsghdr) char control[CMSG_SPACE(kMaximumDescriptors * sizeof(int))] = {};
-    iovec part{message.content.data(), message.content.size()};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof(control);
-    ssize_t received = -1;
-    do
-        received = ::recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
-    if (received < 0)
-        return Error::from_errno(errno, "receiving a message");
-    message.descriptors = take_descriptors(header);
-    if ((header.msg_flags & MSG_TRUNC) != 0)
+    Received got = PICKET_TRY(receive(fd, message.content.data(), message.content.size(), 0));
+    message.descriptors = std::move(got.descriptors);
+    if ((got.flags & MSG_TRUNC) != 0)
         return Error(ErrorCode::invalid_input,
                      fmt::format("a message of {} bytes; at most {} are taken", length, to_human(limit)));
-    if ((header.msg_flags & MSG_CTRUNC) != 0)
+    if ((got.flags & MSG_CTRUNC) != 0)
         return Error(
             ErrorCode::invalid_input,
             fmt::format("a message with more descriptors than can be taken (at most {})", kMaximumDescriptors));
     // An empty message and the end of the stream look the same; no protocol of ours has empty messages.
-    if (received == 0)
+    if (got.length == 0)
         return Error(ErrorCode::not_found, "the peer closed the connection");
-    message.content.resize(static_cast<std::size_t>(received));
+    message.content.resize(got.length);
     return message;
+}
+
+Result<UniqueFd> peek_descriptor(int fd) {
+    char content = 0;
+    Received got = PICKET_TRY(receive(fd, &content, sizeof content, MSG_PEEK));
+    if (got.descriptors.size() != 1)
+        return Error(ErrorCode::invalid_input, fmt::format("{} descriptors instead of one", got.descriptors.size()));
+    return std::move(got.descriptors.front());
 }
 
 bool wait_readable(int fd, int timeout_ms) {

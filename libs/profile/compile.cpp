@@ -152,8 +152,11 @@ PolicySnapshot compile_in_force(const Json& document, std::optional<WallTime> ne
     const Json& syslog = data::member(data::member(document, "events"), "syslog");
     policy->syslog_target = data::string_or(syslog, "target", policy->syslog_target);
     policy->syslog_facility = data::string_or(syslog, "facility", policy->syslog_facility);
-    policy->definitions_interval = std::chrono::seconds(data::integer_or(
-        data::member(document, "definitions"), "updateIntervalSeconds", policy->definitions_interval.count()));
+    const Json& definitions = data::member(document, "definitions");
+    policy->definitions_interval = std::chrono::seconds(
+        data::integer_or(definitions, "updateIntervalSeconds", policy->definitions_interval.count()));
+    policy->definitions_minimum_age = std::chrono::seconds(
+        data::integer_or(definitions, "minimumAgeSeconds", policy->definitions_minimum_age.count()));
     const Json& product = data::member(document, "product");
     policy->expiration_warning_days = number(product, "expirationWarningDays", policy->expiration_warning_days);
     policy->expired_is_unhealthy = data::string_or(product, "afterExpiration", "unhealthy") == "unhealthy";

@@ -171,6 +171,10 @@ std::vector<Weakening> find_weakenings(const Policy& before, const Policy& after
         findings.add("definitions_interval", "/definitions/updateIntervalSeconds",
                      fmt::format("definitions are looked for every {} s, and were every {} s",
                                  after.definitions_interval.count(), before.definitions_interval.count()));
+    if (after.definitions_minimum_age > before.definitions_minimum_age)
+        findings.add("definitions_age", "/definitions/minimumAgeSeconds",
+                     fmt::format("definitions are taken when they are {} s old, and were at {} s",
+                                 after.definitions_minimum_age.count(), before.definitions_minimum_age.count()));
     findings.number("scan_limit", "/engine/scanTimeLimitSeconds", "scan time limit (ms)",
                     before.scan_time_limit.count(), after.scan_time_limit.count());
     compare_threat_type("potentially_unwanted_application", "action on potentially unwanted applications",

@@ -11,16 +11,15 @@ namespace picket::project {
 namespace {
 
 constexpr const char* kPackage = "files/onboarding.zip";
+constexpr const char* kKeyFile = "files/organisation.pub";
+constexpr std::string_view kVaultHead = "$ANSIBLE_VAULT;";
 constexpr const char* kCollection = "collections/ansible_collections/picket/endpoint/";
 
 std::string onboarding_variables(const Sources& sources) {
-    if (sources.onboarding.empty())
-        return "# No onboarding package was given to the export: export again with --onboarding, or say where they "
-               "are.\n"
-               "# picket_onboarding: files/onboarding.zip\n# picket_trust_key: files/organisation.pub";
-    return fmt::format("# {}; a package of any other key is refused.\npicket_onboarding: {}\n"
-                       "picket_trust_key: files/organisation.pub",
-                       sources.organisation, kPackage);
+    if (sources.key_file.empty())
+        return "# No onboarding package was given to the export: export again with --onboarding.";
+    return fmt::format("# A package of any other key is refused.\npicket_onboarding: {}\npicket_trust_key: {}",
+                       kPackage, kKeyFile);
 }
 
 std::string inventory_groups() {
@@ -55,11 +54,33 @@ std::vector<ProjectFile> files_of(const Sources& sources, Archive collection) {
     files.push_back({"collections/" + collection.name, std::move(collection.bytes)});
     files.push_back({"files/picket-installer", sources.files.at(trust::kBundleInstallerName), 0755});
     files.push_back({"files/" + sources.bundle_name, "", 0644, sources.bundle.get()});
-    if (!sources.onboarding.empty()) {
-        files.push_back({kPackage, sources.onboarding, 0600});
-        files.push_back({"files/organisation.pub", sources.key_file});
+    if (!sources.key_file.empty()) {
+        const bool from_folder = sources.onboarding.empty(); // where ansible-vault has it
+        files.push_back({.path = kPackage, .content = sources.onboarding, .mode = 0600, .as_it_is = from_folder});
+        files.push_back({kKeyFile, sources.key_file});
     }
     return files;
+}
+
+/// Did somebody encrypt the package that an earlier export wrote? Then nobody here can read it.
+bool in_vault(const sys::Root& folder) {
+    const auto package = folder.read(fmt::format("/{}", kPackage), mebibytes(64));
+    return package && package->starts_with(kVaultHead);
+}
+
+/// With an encrypted package: it stays as it is, and so does the key that it was exported with.
+std::optional<install::Failure> open_with_vault(const Request& request, const sys::Root& folder, Sources& sources) {
+    if (auto failure = open_bundle(request, sources))
+        return failure;
+    auto key = folder.read(fmt::format("/{}", kKeyFile), kibibytes(4));
+    if (!key)
+        return install::failure_from(
+            InstallerExit::onboarding_refused, key.error().with_context(kKeyFile),
+            fmt::format("{} is encrypted, and without that file nobody knows whose it is: name "
+                        "the package with --onboarding FILE.",
+                        kPackage));
+    sources.key_file = std::move(*key);
+    return std::nullopt;
 }
 
 } // namespace
@@ -69,7 +90,9 @@ Outcome export_ansible(const Request& request) {
     if (!folder)
         return failed(install::failure_from(InstallerExit::usage, folder.error()));
     Sources sources;
-    if (auto failure = open_sources(request, *folder, kPackage, sources))
+    const bool encrypted = request.onboarding.empty() && in_vault(*folder);
+    if (auto failure =
+            encrypted ? open_with_vault(request, *folder, sources) : open_sources(request, *folder, kPackage, sources))
         return failed(std::move(*failure));
     auto collection = unpack(sources, "ansible/");
     if (!collection)

@@ -140,17 +140,22 @@ struct Plan {
 Result<Plan> plan_of(const sys::Root& folder, const std::vector<ProjectFile>& files, const Digests& before) {
     Plan plan;
     for (const ProjectFile& file : files) {
+        const auto recorded = before.find(file.path);
+        if (file.as_it_is && recorded != before.end()) {
+            plan.record.insert(*recorded);
+            plan.written.kept.push_back(file.path);
+            continue;
+        }
         const std::string wanted = PICKET_TRY(digest_of(file));
         const std::string there = digest_there(folder, file.path);
-        const auto recorded = before.find(file.path);
+        // Of what is kept, too: what an export would have changed there is told once.
         plan.record[file.path] = wanted;
         if (there == wanted) {
             ++plan.written.unchanged;
         } else if (there.empty() || (recorded != before.end() && recorded->second == there)) {
             plan.to_write.push_back(&file);
         } else if (recorded != before.end()) {
-            plan.written.kept.push_back(file.path);
-            plan.record[file.path] = recorded->second; // it stays the export's, and stays changed
+            (recorded->second == wanted ? plan.written.kept : plan.written.outdated).push_back(file.path);
         } else {
             plan.foreign.push_back(file.path);
         }
@@ -171,10 +176,15 @@ Result<void> remove_file(const sys::Root& folder, std::string path) {
 
 Result<void> remove_former(const sys::Root& folder, const Digests& before, const Digests& now, Written& written) {
     for (const auto& [path, digest] : before) {
-        if (now.contains(path) || digest_there(folder, path) != digest)
+        if (now.contains(path))
             continue;
-        PICKET_TRY(remove_file(folder, path));
-        written.removed.push_back(path);
+        const std::string there = digest_there(folder, path);
+        if (there == digest) {
+            PICKET_TRY(remove_file(folder, path));
+            written.removed.push_back(path);
+        } else if (!there.empty()) {
+            written.unused.push_back(path);
+        }
     }
     return {};
 }

@@ -15,13 +15,12 @@ namespace {
 
 constexpr const char* kFiles = "modules/picket_files/files/";
 constexpr const char* kPackage = "modules/picket_files/files/onboarding.zip";
-// Without a version, so that Hiera data that somebody changed, which an export leaves alone, names the next one too.
+// Without a version, so that what names it in somebody's own Hiera data is right with the next one, too.
 constexpr const char* kBundle = "bundle.tar.gz";
 
 std::string onboarding_data(const Sources& sources) {
     if (sources.onboarding.empty())
-        return "# No onboarding package was given to the export: export again with --onboarding.\n"
-               "# picket::onboarding_source: puppet:///modules/picket_files/onboarding.zip\n# picket::trust_key: RW…";
+        return "# No onboarding package was given to the export: export again with --onboarding.";
     return fmt::format("# {}; a package of any other key is refused.\n"
                        "picket::onboarding_source: puppet:///modules/picket_files/onboarding.zip\n"
                        "picket::trust_key: {}",

@@ -25,33 +25,6 @@ Result<UniqueFd> open_input(const std::string& path) {
     return fd;
 }
 
-std::optional<Failure> open_bundle(const Request& request, Sources& sources) {
-    if (request.bundle.empty())
-        return Failure{InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",
-                       "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz)."};
-    const auto refused = [&request](const Error& error) {
-        return install::failure_from(InstallerExit::bundle_refused,
-                                     error.with_context(escape_for_display(request.bundle)));
-    };
-    auto fd = open_input(request.bundle);
-    if (!fd)
-        return refused(fd.error());
-    trust::BundleOptions options;
-    options.trusted_keys = request.release_keys;
-    options.now = request.now;
-    auto contents = trust::read_bundle(fd->get(), options, [](const std::string& name) {
-        return name == trust::kBundleInstallerName || name.starts_with("ansible/") || name.starts_with("puppet/");
-    });
-    if (!contents)
-        return refused(contents.error());
-    const trust::BundleManifest& manifest = contents->bundle.manifest;
-    sources.bundle = std::move(*fd);
-    sources.version = manifest.version;
-    sources.bundle_name = fmt::format("picket-{}-{}.tar.gz", manifest.version, manifest.architecture);
-    sources.files = std::move(contents->files);
-    return std::nullopt;
-}
-
 Result<std::string> read_package(const std::string& path) {
     const UniqueFd fd = PICKET_TRY(open_input(path));
     return sys::read_all(fd.get(), kPackageLimit);
@@ -83,6 +56,33 @@ std::optional<Failure> open_package(const Request& request, const std::string& p
 }
 
 } // namespace
+
+std::optional<Failure> open_bundle(const Request& request, Sources& sources) {
+    if (request.bundle.empty())
+        return Failure{InstallerExit::bundle_refused, "no bundle beside this program nor in the current directory",
+                       "Name it with --bundle FILE (picket-VERSION-ARCH.tar.gz)."};
+    const auto refused = [&request](const Error& error) {
+        return install::failure_from(InstallerExit::bundle_refused,
+                                     error.with_context(escape_for_display(request.bundle)));
+    };
+    auto fd = open_input(request.bundle);
+    if (!fd)
+        return refused(fd.error());
+    trust::BundleOptions options;
+    options.trusted_keys = request.release_keys;
+    options.now = request.now;
+    auto contents = trust::read_bundle(fd->get(), options, [](const std::string& name) {
+        return name == trust::kBundleInstallerName || name.starts_with("ansible/") || name.starts_with("puppet/");
+    });
+    if (!contents)
+        return refused(contents.error());
+    const trust::BundleManifest& manifest = contents->bundle.manifest;
+    sources.bundle = std::move(*fd);
+    sources.version = manifest.version;
+    sources.bundle_name = fmt::format("picket-{}-{}.tar.gz", manifest.version, manifest.architecture);
+    sources.files = std::move(contents->files);
+    return std::nullopt;
+}
 
 std::optional<Failure> open_sources(const Request& request, const sys::Root& folder, const std::string& package_path,
                                     Sources& sources) {

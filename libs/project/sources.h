@@ -20,6 +20,8 @@ struct Sources {
     std::string key_file; ///< the same as a .pub file
 };
 
+std::optional<install::Failure> open_bundle(const Request& request, Sources& sources);
+
 /// Bundle and onboarding package. `package_path`: where the project keeps the package, which is taken where the request
 /// names none.
 std::optional<install::Failure> open_sources(const Request& request, const sys::Root& folder,

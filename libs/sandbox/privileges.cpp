@@ -36,6 +36,20 @@ Result<void> empty_capability_sets() {
     return {};
 }
 
+enum class Reach { soft, soft_and_hard };
+
+Result<void> set_limit(const ResourceLimit& limit, Reach reach) {
+    const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
+    rlimit now{};
+    if (getrlimit(resource, &now) != 0)
+        return Error::from_errno(errno, fmt::format("reading resource limit {}", limit.resource));
+    const rlim_t value = std::min<rlim_t>(limit.value, now.rlim_max);
+    const rlimit wanted{value, reach == Reach::soft ? now.rlim_max : value};
+    if (setrlimit(resource, &wanted) != 0)
+        return Error::from_errno(errno, fmt::format("setting resource limit {}", limit.resource));
+    return {};
+}
+
 } // namespace
 
 Result<Identity> find_identity(std::string_view user) {
@@ -86,16 +100,14 @@ Result<void> die_with_parent(pid_t expected_parent) {
 }
 
 Result<void> set_limits(const std::vector<ResourceLimit>& limits) {
-    for (const ResourceLimit& limit : limits) {
-        const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
-        rlimit now{};
-        if (getrlimit(resource, &now) != 0)
-            return Error::from_errno(errno, fmt::format("reading resource limit {}", limit.resource));
-        const rlim_t value = std::min<rlim_t>(limit.value, now.rlim_max);
-        const rlimit wanted{value, value};
-        if (setrlimit(resource, &wanted) != 0)
-            return Error::from_errno(errno, fmt::format("setting resource limit {}", limit.resource));
-    }
+    for (const ResourceLimit& limit : limits)
+        PICKET_TRY(set_limit(limit, Reach::soft_and_hard));
+    return {};
+}
+
+Result<void> set_soft_limits(const std::vector<ResourceLimit>& limits) {
+    for (const ResourceLimit& limit : limits)
+        PICKET_TRY(set_limit(limit, Reach::soft));
     return {};
 }
 

@@ -1,4 +1,5 @@
 #include <array>
+#include <cerrno>
 #include <ctime>
 #include <filesystem>
 
@@ -79,22 +80,32 @@ Arguments in_scratch(std::string program, const ScratchFolder& scratch) {
     return arguments;
 }
 
-Result<RunOutcome> run_with(Arguments arguments, std::initializer_list<std::string> more, Milliseconds timeout) {
+Result<RunOutcome> run_with(Arguments arguments, std::initializer_list<std::string> more, Milliseconds timeout,
+                            const std::atomic<bool>* stop = nullptr) {
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return run(arguments, quiet_run(timeout));
+    return run(arguments, quiet_run(timeout, stop));
 }
 
-/// "Date: Sat, 28 Nov 2026 05:22:05 UTC", in the field's line of a Release file.
+/// The first "Field: value" line of apt's files; "" = there is none.
+std::string field_of(std::string_view text, std::string_view field) {
+    for (const std::string_view line : split(text, '\n'))
+        if (line.starts_with(field) && line.substr(field.size(), 1) == ":")
+            return std::string(trim(line.substr(field.size() + 1)));
+    return "";
+}
+
+/// "Date: Sat, 28 Nov 2026 05:22:05 UTC" of a Release file.
 std::optional<WallTime> time_of(std::string_view release, std::string_view field) {
-    for (const std::string_view line : split(release, '\n')) {
-        if (!line.starts_with(field) || line.substr(field.size(), 1) != ":")
-            continue;
-        const std::string text(trim(line.substr(field.size() + 1)));
-        std::tm utc{};
-        if (strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S", &utc) != nullptr)
-            return WallTime(std::chrono::seconds(timegm(&utc)));
-    }
-    return std::nullopt;
+    std::tm utc{};
+    if (strptime(field_of(release, field).c_str(), "%a, %d %b %Y %H:%M:%S", &utc) == nullptr)
+        return std::nullopt;
+    return WallTime(std::chrono::seconds(timegm(&utc)));
+}
+
+/// "Picket insiders"
+std::string ring_of(std::string_view label) {
+    constexpr std::string_view kBefore = "Picket ";
+    return std::string(label.starts_with(kBefore) ? label.substr(kBefore.size()) : std::string_view());
 }
 
 /// "picket | 0.1.0 | https://… stable/main amd64 Packages", newest first.
@@ -105,6 +116,7 @@ std::string version_of(std::string_view madison) {
 
 class AptClient final : public RepositoryClient {
   public:
+    explicit AptClient(const std::atomic<bool>& stop) : stop_(stop) {}
     std::string_view name() const override { return "apt"; }
     RepositoryKind kind() const override { return RepositoryKind::apt; }
 
@@ -123,21 +135,35 @@ class AptClient final : public RepositoryClient {
     }
 
     Result<RepositoryIndex> look_into(const Repository& repository, const std::string& package) override {
-        const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
-        const std::string keyring = scratch.path() + "/keyring.gpg";
-        PICKET_TRY(scratch.write("keyring.gpg", repository.keyring));
-        PICKET_TRY(scratch.write(
-            "picket.sources", fmt::format("Types: deb\nURIs: {}/apt\nSuites: stable\nComponents: main\nSigned-By: {}\n",
-                                          repository.url, keyring)));
-        PICKET_TRY(scratch.make_folder("lists/partial"));
-        PICKET_TRY(scratch.make_folder("cache/archives/partial"));
-        const RunOutcome updated = PICKET_TRY(run_with(in_scratch("apt-get", scratch), {"update"}, kPackageTimeout));
-        const auto release = scratch.read_ending("lists", "Release");
-        if (!updated.ok() || !release)
-            return failure("apt", updated);
+        index_.emplace(PICKET_TRY(fetch_index(repository)));
+        const std::string& release = index_->release;
         const RunOutcome listed =
-            PICKET_TRY(run_with(in_scratch("apt-cache", scratch), {"madison", package}, kQueryTimeout));
-        return RepositoryIndex{version_of(listed.output), time_of(*release, "Date"), time_of(*release, "Valid-Until")};
+            PICKET_TRY(run_with(in_scratch("apt-cache", index_->scratch), {"madison", package}, kQueryTimeout));
+        return RepositoryIndex{version_of(listed.output), ring_of(field_of(release, "Label")), time_of(release, "Date"),
+                               time_of(release, "Valid-Until")};
+    }
+
+    Result<void> fetch_package(const Repository& repository, const std::string& package, const std::string& version,
+                               const std::string& path) override {
+        if (!index_ || index_->url != repository.url || index_->keyring != repository.keyring)
+            return Error(ErrorCode::internal, "no index of this repository was looked into");
+        const RunOutcome shown = PICKET_TRY(run_with(in_scratch("apt-cache", index_->scratch),
+                                                     {"show", fmt::format("{}={}", package, version)}, kQueryTimeout));
+        const std::string file = field_of(shown.output, "Filename");
+        const std::string digest = field_of(shown.output, "SHA256");
+        const auto size = parse_unsigned(field_of(shown.output, "Size"));
+        if (!shown.ok() || file.empty() || digest.empty() || !size)
+            return Error(ErrorCode::not_found, std::string(meaning::kVersionGone));
+        if (*size > kPackageLimit.count)
+            return Error(ErrorCode::exhausted, fmt::format("{}: larger than {}", file, to_human(kPackageLimit)));
+        Arguments arguments = strict("/usr/lib/apt/apt-helper", "");
+        add_options(arguments, {"APT::Sandbox::User=root"});
+        const RunOutcome fetched = PICKET_TRY(run_with(
+            arguments, {"download-file", fmt::format("{}/apt/{}", repository.url, file), path, "SHA256:" + digest},
+            kPackageTimeout, &stop_));
+        if ((fetched.error_output + fetched.output).find("No space left on device") != std::string::npos)
+            return Error::from_errno(ENOSPC, path);
+        return fetched.ok() ? Result<void>() : failure("apt", fetched);
     }
 
     std::optional<WallTime> last_seen(const Repository& repository) override {
@@ -167,12 +193,39 @@ class AptClient final : public RepositoryClient {
             arguments, {"-y", "-q", "--no-install-recommends", "install", package + "=" + version}, kPackageTimeout));
         return outcome.ok() ? Result<void>() : failure("apt", outcome);
     }
+
+  private:
+    /// Verified; its lists are in the scratch folder.
+    struct Index {
+        std::string url;
+        std::string keyring;
+        ScratchFolder scratch;
+        std::string release; ///< the Release file
+    };
+    static Result<Index> fetch_index(const Repository& repository) {
+        ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
+        const std::string keyring = scratch.path() + "/keyring.gpg";
+        PICKET_TRY(scratch.write("keyring.gpg", repository.keyring));
+        PICKET_TRY(scratch.write(
+            "picket.sources", fmt::format("Types: deb\nURIs: {}/apt\nSuites: stable\nComponents: main\nSigned-By: {}\n",
+                                          repository.url, keyring)));
+        PICKET_TRY(scratch.make_folder("lists/partial"));
+        PICKET_TRY(scratch.make_folder("cache/archives/partial"));
+        const RunOutcome updated = PICKET_TRY(run_with(in_scratch("apt-get", scratch), {"update"}, kPackageTimeout));
+        auto release = scratch.read_ending("lists", "Release");
+        if (!updated.ok() || !release)
+            return failure("apt", updated);
+        return Index{repository.url, repository.keyring, std::move(scratch), std::move(*release)};
+    }
+
+    const std::atomic<bool>& stop_;
+    std::optional<Index> index_; ///< of the last look_into()
 };
 
 } // namespace
 
-std::unique_ptr<RepositoryClient> make_apt_client() {
-    return std::make_unique<AptClient>();
+std::unique_ptr<RepositoryClient> make_apt_client(const std::atomic<bool>& stop) {
+    return std::make_unique<AptClient>(stop);
 }
 
 } // namespace picket::sys

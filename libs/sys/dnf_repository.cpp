@@ -68,21 +68,16 @@ std::optional<std::string> cached_repomd(const std::string& cache) {
     return found;
 }
 
-class DnfClient final : public RepositoryClient {
+class DnfClient final : public RpmClient {
   public:
-    explicit DnfClient(DnfKind kind) : program_(kind == DnfKind::yum ? "yum" : "dnf"), is_yum_(kind == DnfKind::yum) {}
+    DnfClient(DnfKind kind, const std::atomic<bool>& stop)
+        : RpmClient(stop), program_(kind == DnfKind::yum ? "yum" : "dnf"), is_yum_(kind == DnfKind::yum) {}
     std::string_view name() const override { return program_; }
     RepositoryKind kind() const override { return RepositoryKind::dnf; }
-    Result<std::string> fetch(const std::string& url, Bytes limit) override { return fetch_by_curl(url, limit); }
 
     Result<RepositoryIndex> look_into(const Repository& repository, const std::string& package) override {
         const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
-        std::vector<std::string> keys;
-        for (const std::string& key : repository.armored_keys) {
-            keys.push_back(fmt::format("{}/key-{}.asc", scratch.path(), keys.size() + 1));
-            PICKET_TRY(scratch.write(keys.back().substr(scratch.path().size() + 1), key));
-        }
-        PICKET_TRY(scratch.write("repos/picket.repo", repo_file(repository, keys, kind())));
+        PICKET_TRY(write_repo_file(scratch, "repos/picket.repo", repository));
         Arguments arguments = ours_alone();
         for (const char* option : {"reposdir=/repos", "cachedir=/cache", "persistdir=/persist", "logdir=/log"}) {
             const std::string_view text(option);
@@ -106,12 +101,6 @@ class DnfClient final : public RepositoryClient {
                     return index_of_repomd(*text).published;
         return std::nullopt;
     }
-
-    Result<std::vector<std::string>> missing_keys(const std::vector<std::string>& fingerprints) override {
-        return keys_missing_in_rpm(fingerprints);
-    }
-    Result<void> trust(const std::vector<std::string>& keys) override { return import_into_rpm(keys); }
-    Result<void> forget(const std::vector<std::string>& fingerprints) override { return erase_from_rpm(fingerprints); }
 
     /// By ours alone first: another repository that is out of order is not to decide over this. What it depends on may
     /// need the others.
@@ -189,8 +178,8 @@ class DnfClient final : public RepositoryClient {
 
 } // namespace
 
-std::unique_ptr<RepositoryClient> make_dnf_client(DnfKind kind) {
-    return std::make_unique<DnfClient>(kind);
+std::unique_ptr<RepositoryClient> make_dnf_client(DnfKind kind, const std::atomic<bool>& stop) {
+    return std::make_unique<DnfClient>(kind, stop);
 }
 
 } // namespace picket::sys

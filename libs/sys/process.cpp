@@ -121,7 +121,8 @@ bool reap(pid_t pid, RunOutcome& outcome) {
 void supervise(pid_t pid, Pump& pump, RunOutcome& outcome, const RunOptions& options) {
     const auto started = std::chrono::steady_clock::now();
     bool ended = false;
-    int signals_sent = 0;
+    std::optional<std::chrono::steady_clock::time_point> asked_to_end;
+    bool killed = false;
     Milliseconds grace_after_end{0};
     while (!ended || ((pump.output || pump.error) && grace_after_end < Milliseconds(200))) {
         pump.turn(ended ? 20 : 50);
@@ -130,14 +131,19 @@ void supervise(pid_t pid, Pump& pump, RunOutcome& outcome, const RunOptions& opt
             continue;
         }
         ended = reap(pid, outcome);
-        const auto elapsed = std::chrono::steady_clock::now() - started;
-        if (!ended && signals_sent == 0 && elapsed > options.timeout) {
-            outcome.timed_out = true;
-            kill(-pid, SIGTERM);
-            signals_sent = 1;
-        } else if (!ended && signals_sent == 1 && elapsed > options.timeout + kTermGrace) {
+        if (ended || killed)
+            continue;
+        const auto now = std::chrono::steady_clock::now();
+        if (!asked_to_end) {
+            outcome.stopped = options.stop != nullptr && *options.stop;
+            outcome.timed_out = now - started > options.timeout;
+            if (outcome.stopped || outcome.timed_out) {
+                kill(-pid, SIGTERM);
+                asked_to_end = now;
+            }
+        } else if (now - *asked_to_end > kTermGrace) {
             kill(-pid, SIGKILL);
-            signals_sent = 2;
+            killed = true;
         }
     }
 }

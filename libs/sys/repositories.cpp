@@ -85,6 +85,8 @@ std::vector<std::string> repository_file_names(RepositoryKind kind) {
 }
 
 Error repository_error(std::string_view program, const RunOutcome& outcome, std::span<const Phrase> phrases) {
+    if (outcome.stopped)
+        return Error(ErrorCode::cancelled, "stopped");
     if (outcome.timed_out)
         return Error(ErrorCode::internal, fmt::format("{} did not end in time", program));
     for (const Phrase& phrase : phrases)
@@ -101,9 +103,10 @@ Error repository_error(std::string_view program, const RunOutcome& outcome, std:
     return Error(ErrorCode::internal, fmt::format("{}: {}", program, last.empty() ? reason_of(outcome) : last));
 }
 
-RunOptions quiet_run(Milliseconds timeout) {
+RunOptions quiet_run(Milliseconds timeout, const std::atomic<bool>* stop) {
     RunOptions options;
     options.timeout = timeout;
+    options.stop = stop;
     options.environment = {{"DEBIAN_FRONTEND", "noninteractive"},
                            {"DEBCONF_NONINTERACTIVE_SEEN", "true"},
                            {"APT_LISTCHANGES_FRONTEND", "none"},

@@ -12,6 +12,7 @@
 namespace picket::sys {
 
 constexpr Milliseconds kFetchTimeout{120'000};
+constexpr Bytes kPackageLimit = gibibytes(1);
 
 /// A line of a package manager's output (LC_ALL=C), by a phrase in it, and what it means.
 struct Phrase {
@@ -29,6 +30,8 @@ inline constexpr std::string_view kChangedOrForeignIndex =
     "its index was changed after it was signed, or is signed by a key that is not trusted";
 inline constexpr std::string_view kUnsignedIndex = "its index is not signed";
 inline constexpr std::string_view kNotAsIndexed = "a file is not the one that the signed index names";
+inline constexpr std::string_view kNotSigned =
+    "a package is not signed by a key of the repository, or was changed after it was";
 inline constexpr std::string_view kForeignServer = "the server's certificate is not trusted";
 inline constexpr std::string_view kMissingDependencies = "packages that it depends on cannot be installed";
 inline constexpr std::string_view kVersionGone = "it does not hold that version any more";
@@ -56,7 +59,7 @@ class ScratchFolder {
     std::string path_;
 };
 
-RunOptions quiet_run(Milliseconds timeout);
+RunOptions quiet_run(Milliseconds timeout, const std::atomic<bool>* stop = nullptr);
 
 // ---- rpm's kind
 
@@ -64,11 +67,25 @@ RunOptions quiet_run(Milliseconds timeout);
 std::string repo_file(const Repository& repository, const std::vector<std::string>& key_paths, RepositoryKind kind);
 /// published and expires, of a verified repomd.xml.
 RepositoryIndex index_of_repomd(std::string_view repomd);
-/// rpm's own keyring.
-Result<std::vector<std::string>> keys_missing_in_rpm(const std::vector<std::string>& fingerprints);
-Result<void> import_into_rpm(const std::vector<std::string>& armored_keys);
-Result<void> erase_from_rpm(const std::vector<std::string>& fingerprints);
-/// By curl, which every distribution with rpm brings along.
-Result<std::string> fetch_by_curl(const std::string& url, Bytes limit);
+/// What dnf, yum and zypper have in common: curl, which every distribution with rpm brings along, and rpm's keyring.
+class RpmClient : public RepositoryClient {
+  public:
+    explicit RpmClient(const std::atomic<bool>& stop) : stop_(stop) {}
+    Result<std::string> fetch(const std::string& url, Bytes limit) override;
+    /// By its name in the repository; signed by one of the repository's keys, whatever rpm's own keyring holds.
+    Result<void> fetch_package(const Repository& repository, const std::string& package, const std::string& version,
+                               const std::string& path) override;
+    Result<std::vector<std::string>> missing_keys(const std::vector<std::string>& fingerprints) override;
+    Result<void> trust(const std::vector<std::string>& armored_keys) override;
+    Result<void> forget(const std::vector<std::string>& fingerprints) override;
+
+  protected:
+    /// Writes the .repo file as `name`, and its keys beside it.
+    Result<void> write_repo_file(const ScratchFolder& scratch, const std::string& name,
+                                 const Repository& repository) const;
+
+  private:
+    const std::atomic<bool>& stop_;
+};
 
 } // namespace picket::sys

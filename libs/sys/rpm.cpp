@@ -8,6 +8,8 @@
 namespace picket::sys {
 namespace {
 
+constexpr std::string_view kTwice = "installed twice";
+
 /// Lines of rpm (LC_ALL=C) that mean "somebody else is at work".
 constexpr std::array<std::string_view, 3> kLockPhrases{
     "can't create transaction lock",
@@ -81,7 +83,7 @@ class Rpm final : public PackageManager {
         std::vector<std::string_view> versions = split(trim(outcome.output), '\n');
         const std::string version(versions.back());
         if (versions.size() > 1)
-            return PackageState{PackageStatus::broken, version, "installed twice"};
+            return PackageState{PackageStatus::broken, version, std::string(kTwice)};
         // What it exits with says only that there is something to tell.
         const RunOutcome verified = PICKET_TRY(rpm({"-V", "--nodeps", "--noscripts", package}, kQueryTimeout));
         if (verified.timed_out)
@@ -92,8 +94,8 @@ class Rpm final : public PackageManager {
     }
 
     Result<PackageFile> inspect(const std::string& file) override {
-        const RunOutcome outcome = PICKET_TRY(
-            rpm({"-qp", "--qf", "%{NAME}\\n%{VERSION}-%{RELEASE}\\n%{ARCH}\\n", inside(file)}, kQueryTimeout));
+        const RunOutcome outcome =
+            PICKET_TRY(rpm({"-qp", "--qf", "%{NAME}\\n%{VERSION}\\n%{ARCH}\\n", inside(file)}, kQueryTimeout));
         const auto lines = split(outcome.output, '\n');
         if (!outcome.ok() || lines.size() < 3)
             return Error(ErrorCode::corrupt, fmt::format("not an rpm package: {}", reason_of(outcome)));
@@ -104,7 +106,11 @@ class Rpm final : public PackageManager {
     /// to reach for a network.
     Result<void> install(const std::string& file) override {
         const std::string path = inside(file);
-        const RunOutcome outcome = PICKET_TRY(rpm({"-U", "--replacepkgs", "--oldpackage", path}, kPackageTimeout));
+        RunOutcome outcome = PICKET_TRY(rpm({"-U", "--replacepkgs", "--oldpackage", path}, kPackageTimeout));
+        // A former version whose own script does not let it go stays beside the new one; in an upgrade that script has
+        // nothing to do.
+        if (!outcome.ok() && is_there_twice(path))
+            outcome = PICKET_TRY(rpm({"-U", "--replacepkgs", "--oldpackage", "--nopreun", path}, kPackageTimeout));
         if (outcome.ok())
             return {};
         const auto missing = missing_dependencies(outcome.error_output);
@@ -135,6 +141,12 @@ class Rpm final : public PackageManager {
     }
 
   private:
+    bool is_there_twice(const std::string& path) {
+        const auto file = inspect(path);
+        const auto now = file ? state(file->name) : Result<PackageState>(file.error());
+        return now && now->detail == kTwice;
+    }
+
     std::string held_by(const std::string& package) const {
         for (const LockList& list : kLockLists) {
             const std::string text = root_.read(list.path, mebibytes(1)).value_or("");

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cerrno>
+#include <sys/utsname.h>
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
@@ -12,13 +14,24 @@ namespace picket::sys {
 namespace {
 
 constexpr std::string_view kExpiryTag = "<content>valid-until=";
+constexpr std::string_view kRingTag = "<content>ring=";
+/// Release: of packaging/rpm/picket.spec.
+constexpr int kRelease = 1;
+/// curl's --fail: the server answered, with 404 or the like.
+constexpr int kCurlRefused = 22;
+/// What came could not be written.
+constexpr int kCurlWriteError = 23;
 
-std::optional<WallTime> seconds_after(std::string_view text, std::string_view mark) {
+std::string_view content_after(std::string_view text, std::string_view mark) {
     const auto begin = text.find(mark);
     if (begin == std::string_view::npos)
-        return std::nullopt;
+        return {};
     const std::string_view rest = text.substr(begin + mark.size());
-    const auto seconds = parse_unsigned(trim(rest.substr(0, rest.find('<'))));
+    return trim(rest.substr(0, rest.find('<')));
+}
+
+std::optional<WallTime> seconds_after(std::string_view text, std::string_view mark) {
+    const auto seconds = parse_unsigned(content_after(text, mark));
     constexpr std::uint64_t kYear2261 = 9'000'000'000;
     return seconds && *seconds < kYear2261 ? std::optional(WallTime(std::chrono::seconds(*seconds))) : std::nullopt;
 }
@@ -31,6 +44,54 @@ std::string short_id(const std::string& fingerprint) {
 Result<RunOutcome> rpm(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "rpm");
     return run(arguments, quiet_run(kQueryTimeout));
+}
+
+std::vector<std::string> curl(const std::string& url, Bytes limit, Milliseconds timeout) {
+    return {"curl",
+            "--fail",
+            "--silent",
+            "--show-error",
+            "--location",
+            "--max-redirs",
+            "5",
+            "--proto",
+            "=http,https",
+            "--connect-timeout",
+            "20",
+            "--max-time",
+            std::to_string(timeout.count() / 1'000),
+            "--max-filesize",
+            std::to_string(limit.count),
+            "--",
+            url};
+}
+
+/// "    Header V4 RSA/SHA256 Signature, key ID 0123abcd: OK" of rpmkeys --checksig --verbose: without such a line
+/// nobody has signed it, and that alone is no failure to rpm.
+bool says_signed(std::string_view output) {
+    for (const std::string_view line : split(output, '\n'))
+        if (to_lower(line).find("signature, key ") != std::string::npos && trim(line).ends_with(": OK"))
+            return true;
+    return false;
+}
+
+/// In a keyring of its own: what else rpm trusts on this host has no say here.
+Result<void> check_signature(const Repository& repository, const std::string& path) {
+    const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
+    PICKET_TRY(scratch.make_folder("rpm"));
+    const std::string database = fmt::format("--dbpath={}/rpm", scratch.path());
+    for (const std::string& key : repository.armored_keys) {
+        PICKET_TRY(scratch.write("key.asc", key));
+        const RunOutcome imported =
+            PICKET_TRY(run({"rpmkeys", database, "--import", scratch.path() + "/key.asc"}, quiet_run(kQueryTimeout)));
+        if (!imported.ok())
+            return package_failure("rpmkeys --import", imported, {});
+    }
+    const RunOutcome checked =
+        PICKET_TRY(run({"rpmkeys", database, "--checksig", "--verbose", path}, quiet_run(kQueryTimeout)));
+    if (!checked.ok() || !says_signed(checked.output))
+        return Error(ErrorCode::corrupt, std::string(meaning::kNotSigned));
+    return {};
 }
 
 } // namespace
@@ -46,11 +107,24 @@ std::string repo_file(const Repository& repository, const std::vector<std::strin
 }
 
 RepositoryIndex index_of_repomd(std::string_view repomd) {
-    return {
-        .version = {}, .published = seconds_after(repomd, "<revision>"), .expires = seconds_after(repomd, kExpiryTag)};
+    return {.version = {},
+            .ring = std::string(content_after(repomd, kRingTag)),
+            .published = seconds_after(repomd, "<revision>"),
+            .expires = seconds_after(repomd, kExpiryTag)};
 }
 
-Result<std::vector<std::string>> keys_missing_in_rpm(const std::vector<std::string>& fingerprints) {
+Result<void> RpmClient::write_repo_file(const ScratchFolder& scratch, const std::string& name,
+                                        const Repository& repository) const {
+    std::vector<std::string> keys;
+    for (const std::string& key : repository.armored_keys) {
+        const std::string file = fmt::format("key-{}.asc", keys.size() + 1);
+        PICKET_TRY(scratch.write(file, key));
+        keys.push_back(fmt::format("{}/{}", scratch.path(), file));
+    }
+    return scratch.write(name, repo_file(repository, keys, kind()));
+}
+
+Result<std::vector<std::string>> RpmClient::missing_keys(const std::vector<std::string>& fingerprints) {
     std::vector<std::string> missing;
     for (const std::string& fingerprint : fingerprints) {
         const RunOutcome outcome = PICKET_TRY(rpm({"-q", "gpg-pubkey-" + short_id(fingerprint)}));
@@ -60,7 +134,7 @@ Result<std::vector<std::string>> keys_missing_in_rpm(const std::vector<std::stri
     return missing;
 }
 
-Result<void> import_into_rpm(const std::vector<std::string>& armored_keys) {
+Result<void> RpmClient::trust(const std::vector<std::string>& armored_keys) {
     const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
     for (const std::string& key : armored_keys) {
         PICKET_TRY(scratch.write("key.asc", key));
@@ -71,8 +145,8 @@ Result<void> import_into_rpm(const std::vector<std::string>& armored_keys) {
     return {};
 }
 
-Result<void> erase_from_rpm(const std::vector<std::string>& fingerprints) {
-    const std::vector<std::string> missing = PICKET_TRY(keys_missing_in_rpm(fingerprints));
+Result<void> RpmClient::forget(const std::vector<std::string>& fingerprints) {
+    const std::vector<std::string> missing = PICKET_TRY(missing_keys(fingerprints));
     for (const std::string& fingerprint : fingerprints) {
         if (std::find(missing.begin(), missing.end(), fingerprint) != missing.end())
             continue;
@@ -83,18 +157,32 @@ Result<void> erase_from_rpm(const std::vector<std::string>& fingerprints) {
     return {};
 }
 
-Result<std::string> fetch_by_curl(const std::string& url, Bytes limit) {
+Result<std::string> RpmClient::fetch(const std::string& url, Bytes limit) {
     RunOptions options = quiet_run(kFetchTimeout);
     options.output_limit = Bytes{limit.count + 1};
-    const RunOutcome outcome = PICKET_TRY(
-        run({"curl", "--fail", "--silent", "--show-error", "--location", "--max-redirs", "5", "--proto", "=http,https",
-             "--connect-timeout", "20", "--max-time", "60", "--max-filesize", std::to_string(limit.count), "--", url},
-            options));
+    const RunOutcome outcome = PICKET_TRY(run(curl(url, limit, Milliseconds(60'000)), options));
     if (!outcome.ok())
         return Error(ErrorCode::internal, fmt::format("curl: {}", reason_of(outcome)));
     if (outcome.output.size() > limit.count)
         return Error(ErrorCode::exhausted, fmt::format("{}: larger than {}", url, to_human(limit)));
     return outcome.output;
+}
+
+Result<void> RpmClient::fetch_package(const Repository& repository, const std::string& package,
+                                      const std::string& version, const std::string& path) {
+    utsname host{};
+    uname(&host);
+    const std::string name = fmt::format("{}-{}-{}.{}.rpm", package, version, kRelease, host.machine);
+    auto arguments = curl(fmt::format("{}/rpm/packages/{}", repository.url, name), kPackageLimit, kPackageTimeout);
+    arguments.insert(arguments.end() - 2, {"--output", path});
+    const RunOutcome fetched = PICKET_TRY(run(arguments, quiet_run(kPackageTimeout, &stop_)));
+    if (fetched.exit_status == kCurlRefused)
+        return Error(ErrorCode::not_found, std::string(meaning::kVersionGone));
+    if (fetched.exit_status == kCurlWriteError)
+        return Error::from_errno(ENOSPC, name);
+    if (!fetched.ok())
+        return repository_error("curl", fetched, {});
+    return check_signature(repository, path);
 }
 
 } // namespace picket::sys

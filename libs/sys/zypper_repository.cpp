@@ -28,21 +28,16 @@ constexpr std::array kPhrases{
     Phrase{"not found", ErrorCode::not_found, meaning::kVersionGone},
 };
 
-class ZypperClient final : public RepositoryClient {
+class ZypperClient final : public RpmClient {
   public:
+    using RpmClient::RpmClient;
     std::string_view name() const override { return "zypper"; }
     RepositoryKind kind() const override { return RepositoryKind::zypper; }
-    Result<std::string> fetch(const std::string& url, Bytes limit) override { return fetch_by_curl(url, limit); }
 
     /// In a tree of its own: the keys that it takes over there are not the host's.
     Result<RepositoryIndex> look_into(const Repository& repository, const std::string& package) override {
         const ScratchFolder scratch = PICKET_TRY(ScratchFolder::make());
-        std::vector<std::string> keys;
-        for (const std::string& key : repository.armored_keys) {
-            keys.push_back(fmt::format("{}/key-{}.asc", scratch.path(), keys.size() + 1));
-            PICKET_TRY(scratch.write(keys.back().substr(scratch.path().size() + 1), key));
-        }
-        PICKET_TRY(scratch.write("etc/zypp/repos.d/picket.repo", repo_file(repository, keys, kind())));
+        PICKET_TRY(write_repo_file(scratch, "etc/zypp/repos.d/picket.repo", repository));
         const RunOutcome refreshed =
             PICKET_TRY(zypper({"--root", scratch.path(), "--gpg-auto-import-keys", "refresh", "--force", "picket"}));
         const auto repomd = scratch.read_ending("var/cache/zypp/raw", "/repomd.xml");
@@ -59,12 +54,6 @@ class ZypperClient final : public RepositoryClient {
         const auto repomd = read_kernel_file("/var/cache/zypp/raw/picket/repodata/repomd.xml");
         return repomd ? index_of_repomd(*repomd).published : std::nullopt;
     }
-
-    Result<std::vector<std::string>> missing_keys(const std::vector<std::string>& fingerprints) override {
-        return keys_missing_in_rpm(fingerprints);
-    }
-    Result<void> trust(const std::vector<std::string>& keys) override { return import_into_rpm(keys); }
-    Result<void> forget(const std::vector<std::string>& fingerprints) override { return erase_from_rpm(fingerprints); }
 
     Result<void> install(const std::string& package, const std::string& version, PackageWish wish) override {
         const RunOutcome refreshed = PICKET_TRY(zypper({"refresh", "--force", "picket"}));
@@ -97,8 +86,8 @@ class ZypperClient final : public RepositoryClient {
 
 } // namespace
 
-std::unique_ptr<RepositoryClient> make_zypper_client() {
-    return std::make_unique<ZypperClient>();
+std::unique_ptr<RepositoryClient> make_zypper_client(const std::atomic<bool>& stop) {
+    return std::make_unique<ZypperClient>(stop);
 }
 
 } // namespace picket::sys

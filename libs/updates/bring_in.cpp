@@ -130,6 +130,7 @@ Result<Outcome> Updater::bring_in(const Offer& offer) {
         return installed.error();
     memory_.candidate = offer.record;
     memory_.going_back_to.clear();
+    memory_.held.reset();
     PICKET_TRY(save());
     PICKET_TRY(store_.set_candidate(offer.record.generation));
     return Outcome{

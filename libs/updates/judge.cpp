@@ -61,6 +61,31 @@ std::optional<std::string> why_refused(const Memory& memory, const SetRecord& of
     return memory.refused->message;
 }
 
+Held hold_on(const std::optional<Held>& before, const SetRecord& offered, std::chrono::seconds minimum_age,
+             const Clock& clock) {
+    const std::int64_t now =
+        std::chrono::duration_cast<std::chrono::seconds>(clock.monotonic().time_since_epoch()).count();
+    Held held{.set = offered, .minimum_age = minimum_age.count(), .counted_at = now};
+    if (!before)
+        return held;
+    // It begins anew with the machine: all that it shows then has passed since the last look.
+    const std::int64_t passed = now >= before->counted_at ? now - before->counted_at : now;
+    held.in_a_row = before->in_a_row + passed;
+    if (before->set.sha256 == offered.sha256)
+        held.waited = before->waited + passed;
+    return held;
+}
+
+std::optional<WallTime> held_until(const Held& held, WallTime clock) {
+    std::int64_t left = held.minimum_age - held.waited;
+    if (const auto issued = trust::parse_time(held.set.issued); issued && *issued <= clock)
+        left = std::min<std::int64_t>(
+            left, held.minimum_age - std::chrono::duration_cast<std::chrono::seconds>(clock - *issued).count());
+    if (left <= 0)
+        return std::nullopt;
+    return clock + std::chrono::seconds(left);
+}
+
 bool still_signed(const Memory& memory, const trust::KeyList& list) {
     return memory.accepted && std::any_of(list.keys.begin(), list.keys.end(), [&](const auto& key) {
                return crypto::to_text(key.id) == memory.accepted->key_id;

@@ -49,6 +49,23 @@ std::optional<Refused> refused_from(const Json& json) {
     return Refused{*set, data::string_or(json, "reason", ""), data::string_or(json, "message", "")};
 }
 
+Json to_json(const Held& held) {
+    return {{"set", updates::to_json(held.set)}, {"minimum_age", held.minimum_age}, {"waited", held.waited},
+            {"in_a_row", held.in_a_row},         {"counted_at", held.counted_at},   {"until", held.until}};
+}
+
+std::optional<Held> held_from(const Json& json) {
+    const auto set = set_record_from(data::member(json, "set"));
+    if (!set)
+        return std::nullopt;
+    return Held{*set,
+                data::integer_or(json, "minimum_age", 0),
+                data::integer_or(json, "waited", 0),
+                data::integer_or(json, "in_a_row", 0),
+                data::integer_or(json, "counted_at", 0),
+                data::string_or(json, "until", "")};
+}
+
 } // namespace
 
 Json to_json(const SetRecord& record) {
@@ -93,6 +110,7 @@ Json to_json(const Memory& memory) {
             {"candidate", to_json(memory.candidate)},
             {"going_back_to", memory.going_back_to},
             {"refused", std::move(refused)},
+            {"held", memory.held ? to_json(*memory.held) : Json()},
             {"attempts", to_json(memory.attempts)}};
 }
 
@@ -106,6 +124,7 @@ Memory memory_from(const Json& json) {
     memory.candidate = set_record_from(data::member(json, "candidate"));
     memory.going_back_to = data::string_or(json, "going_back_to", "");
     memory.refused = refused_from(data::member(json, "refused"));
+    memory.held = held_from(data::member(json, "held"));
     memory.attempts = attempts_from(data::member(json, "attempts"));
     return memory;
 }

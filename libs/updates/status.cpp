@@ -39,6 +39,9 @@ Json Updater::status() const {
         json["refused"] = {{"version", memory.refused->set.version},
                            {"reason", memory.refused->reason},
                            {"message", memory.refused->message}};
+    if (memory.held)
+        json["held"] = {
+            {"version", memory.held->set.version}, {"issued", memory.held->set.issued}, {"until", memory.held->until}};
     for (const std::string& name : store_.list().value_or(std::vector<std::string>{}))
         if (const auto generation = store_.describe(name))
             json["generations"].push_back(to_json(*generation, current));

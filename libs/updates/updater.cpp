@@ -62,7 +62,7 @@ bool may_be_in_between(const Error& error) {
 } // namespace
 
 std::string_view to_string(Outcome::Status status) {
-    static constexpr std::array<std::string_view, 4> kNames{"candidate", "unchanged", "refused", "failed"};
+    static constexpr std::array<std::string_view, 5> kNames{"candidate", "unchanged", "refused", "held", "failed"};
     return kNames[static_cast<std::size_t>(status)];
 }
 
@@ -82,13 +82,13 @@ void Updater::begin() {
     }
 }
 
-Outcome Updater::prepare() {
+Outcome Updater::prepare(seconds minimum_age) {
     begin();
-    auto outcome = bring();
+    auto outcome = bring(minimum_age);
     return outcome ? note_success(std::move(*outcome)) : note_failure(outcome.error());
 }
 
-Result<Outcome> Updater::bring() {
+Result<Outcome> Updater::bring(seconds minimum_age) {
     site_ = PICKET_TRY(read_site(root_));
     const std::string key = site_.organisation_key.to_base64();
     if (memory_.organisation_key != key) {
@@ -103,8 +103,9 @@ Result<Outcome> Updater::bring() {
     if (!offer)
         return offer.error();
     if (*offer)
-        return consider(**offer);
+        return consider(**offer, minimum_age);
     PICKET_TRY(judge_set(memory_, *memory_.accepted, judged_now(clock_.wall(), memory_)));
+    memory_.held.reset();
     return Outcome{.status = Outcome::Status::unchanged,
                    .generation = memory_.accepted->generation,
                    .version = memory_.accepted->version};
@@ -150,7 +151,7 @@ Result<std::optional<Updater::Offer>> Updater::fetch_set(const trust::KeyList& k
     return std::optional(Offer{believed.set, std::move(record)});
 }
 
-Result<Outcome> Updater::consider(const Offer& offer) {
+Result<Outcome> Updater::consider(const Offer& offer, seconds minimum_age) {
     const SetRecord& record = offer.record;
     PICKET_TRY(judge_set(memory_, record, judged_now(clock_.wall(), memory_)));
     memory_.raise_floor(record);
@@ -159,12 +160,22 @@ Result<Outcome> Updater::consider(const Offer& offer) {
     if (const auto why = why_refused(memory_, record)) {
         outcome.status = Outcome::Status::refused;
         outcome.message = *why;
+        memory_.held.reset();
         return outcome;
     }
     if (memory_.accepted && memory_.accepted->sha256 == record.sha256 &&
         store_.current().value_or("") == record.generation) {
         memory_.accepted->etag = record.etag;
+        memory_.held.reset();
         outcome.status = Outcome::Status::unchanged;
+        return outcome;
+    }
+    Held held = hold_on(memory_.held, record, minimum_age, clock_);
+    if (const auto until = held_until(held, clock_.wall())) {
+        held.until = to_rfc3339(*until);
+        memory_.held = std::move(held);
+        outcome.status = Outcome::Status::held;
+        outcome.generation = store_.current().value_or("");
         return outcome;
     }
     return bring_in(offer);

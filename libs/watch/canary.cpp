@@ -1,5 +1,6 @@
 #include "canary.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <dirent.h>
@@ -25,7 +26,12 @@ UniqueFd reopen(int fd, int flags) {
 
 class Search {
   public:
-    explicit Search(dev_t device) : device_(device) {}
+    Search(dev_t device, const std::vector<std::string>& never_asked) : device_(device) {
+        struct stat status {};
+        for (const std::string& path : never_asked)
+            if (lstat(path.c_str(), &status) == 0 && status.st_dev == device_)
+                never_asked_.push_back(status.st_ino);
+    }
 
     /// Files first, then what is below.
     std::optional<Canary> in(UniqueFd directory, unsigned depth) {
@@ -45,7 +51,7 @@ class Search {
                 candidate.status.st_dev != device_)
                 continue;
             if (S_ISREG(candidate.status.st_mode) && candidate.status.st_size > 0 &&
-                candidate.status.st_size <= kLargest)
+                candidate.status.st_size <= kLargest && !is_never_asked(candidate.status.st_ino))
                 return candidate;
             if (S_ISDIR(candidate.status.st_mode))
                 folders.push_back(name);
@@ -54,6 +60,10 @@ class Search {
     }
 
   private:
+    bool is_never_asked(ino_t inode) const {
+        return std::find(never_asked_.begin(), never_asked_.end(), inode) != never_asked_.end();
+    }
+
     std::optional<Canary> below(int folder, const std::vector<std::string>& names, unsigned depth) {
         for (const std::string& name : names) {
             UniqueFd next(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -66,12 +76,13 @@ class Search {
     }
 
     const dev_t device_;
+    std::vector<ino_t> never_asked_;
     std::size_t looks_ = 0;
 };
 
 } // namespace
 
-Result<Canary> find_canary(int start) {
+Result<Canary> find_canary(int start, const std::vector<std::string>& never_asked) {
     Canary canary;
     if (fstat(start, &canary.status) != 0)
         return Error::from_errno(errno, "stat");
@@ -82,7 +93,7 @@ Result<Canary> find_canary(int start) {
     UniqueFd directory = reopen(start, O_DIRECTORY);
     if (!directory)
         return Error::from_errno(errno, "open");
-    auto found = Search(canary.status.st_dev).in(std::move(directory), 0);
+    auto found = Search(canary.status.st_dev, never_asked).in(std::move(directory), 0);
     if (!found)
         return Error(ErrorCode::not_found, "no small file to open");
     return std::move(*found);

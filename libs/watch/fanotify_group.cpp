@@ -88,7 +88,7 @@ Result<void> FanotifyGroup::read_into(char* buffer, std::size_t size, std::vecto
     while (FAN_EVENT_OK(event, static_cast<long>(left))) {
         if (event->vers != FANOTIFY_METADATA_VERSION)
             return Error(ErrorCode::internal, fmt::format("fanotify speaks version {}", event->vers));
-        events.push_back({kind_of(event->mask), UniqueFd(event->fd >= 0 ? event->fd : -1), event->pid});
+        events.push_back({kind_of(event->mask), EventFile(UniqueFd(event->fd >= 0 ? event->fd : -1)), event->pid});
         left -= event->event_len;
         event =
             reinterpret_cast<const fanotify_event_metadata*>(reinterpret_cast<const char*>(event) + event->event_len);

@@ -43,6 +43,16 @@ constexpr std::array kMagics{
     MagicRow{0x794c7630, FilesystemKind::overlay},
 };
 
+constexpr std::array<std::uint32_t, 9> kServed{0x65735546,  // fuse, virtiofs
+                                               0x6969,      // nfs
+                                               0x517B,      // smb
+                                               0xFF534D42,  // cifs
+                                               0xFE534D42,  // smb2
+                                               0x01021997,  // 9p
+                                               0x00C36400,  // ceph
+                                               0x5346414F,  // afs
+                                               0x0BD00BD0}; // lustre
+
 constexpr unsigned kStatxBasicStats = 0x7ff;
 constexpr unsigned kStatxMountId = 0x1000; // since 5.8
 constexpr int kAtEmptyPath = 0x1000;
@@ -121,6 +131,12 @@ FilesystemKind filesystem_kind(std::uint64_t statfs_magic) {
     return row == kMagics.end() ? FilesystemKind::opaque : row->kind;
 }
 
+bool lies_behind_server(int fd) {
+    struct statfs status {};
+    return fstatfs(fd, &status) == 0 &&
+           std::find(kServed.begin(), kServed.end(), static_cast<std::uint32_t>(status.f_type)) != kServed.end();
+}
+
 Milliseconds timestamp_grain(FilesystemKind kind) {
     return kind == FilesystemKind::coarse ? Milliseconds(2'000) : Milliseconds(20);
 }
@@ -129,10 +145,6 @@ SystemFileInspector::SystemFileInspector() : devices_(std::make_unique<Devices>(
 SystemFileInspector::~SystemFileInspector() = default;
 void SystemFileInspector::forget_filesystems() {
     devices_->kinds.clear();
-}
-
-void SystemFileInspector::know(std::uint64_t device, FilesystemKind kind) {
-    devices_->kinds.insert_or_assign(device, kind);
 }
 
 bool SystemFileInspector::facts(int fd, FileFacts& facts) {
@@ -201,6 +213,13 @@ std::optional<std::uint32_t> SystemFileInspector::generation(int fd) {
         return std::nullopt;
     std::memcpy(&generation, &value, sizeof generation);
     return static_cast<std::uint32_t>(generation);
+}
+
+/// The folder itself belongs to the effective user, also of a process that may not be looked into (proc(5)).
+uid_t SystemFileInspector::owner_of(pid_t pid) {
+    struct stat status {};
+    const bool known = pid > 0 && fstatat(AT_FDCWD, fmt::format("/proc/{}", pid).c_str(), &status, 0) == 0;
+    return known ? status.st_uid : kNobody;
 }
 
 std::string SystemFileInspector::executable(pid_t pid) {

@@ -7,10 +7,13 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <functional>
 #include <map>
+#include <new>
 #include <optional>
 #include <poll.h>
 #include <set>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -23,7 +26,7 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
-#include <picket/ipc/seqpacket.h>
+#include <picket/ipc/record.h>
 #include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
 
@@ -37,9 +40,11 @@ constexpr auto kQuietAfter = std::chrono::seconds(3);
 constexpr auto kLookWhenQuiet = std::chrono::seconds(5);
 constexpr int kOpenTimeoutMs = 2'000;
 constexpr auto kRetryFailedAfter = std::chrono::seconds(30);
-constexpr auto kEnterAnewEvery = std::chrono::seconds(2);
+constexpr auto kEnterAnewEvery = std::chrono::seconds(1);
 constexpr std::string_view kReportAgain = "again";
 constexpr std::string_view kProve = "prove";
+constexpr std::string_view kKeep = "keep ";     ///< and the slot; with the sockets for orders and events
+constexpr std::string_view kEndKeeper = "end "; ///< and the slot
 constexpr Bytes kMountinfoLimit = mebibytes(16);
 
 /// What this process and its children have taken so far. How long that took says nothing on a busy host.
@@ -173,10 +178,9 @@ int enter_mount(const Target& target, UniqueFd& directory) {
 }
 
 int send_report(int socket, const WireReport& report, const std::vector<int>& descriptors) {
-    const std::string_view content(reinterpret_cast<const char*>(&report), sizeof report);
     if (!ipc::wait_writable(socket, kOpenTimeoutMs))
         return EAGAIN;
-    return ipc::send_message(socket, content, descriptors) ? 0 : EAGAIN;
+    return ipc::send_record(socket, report, descriptors) ? 0 : EAGAIN;
 }
 
 /// The whole life of an expendable child: it opens the mount and sends what it has opened.
@@ -190,11 +194,11 @@ int open_and_send(int socket, const Target& target) {
 }
 
 /// Likewise: it opens a file of the mount and tells which.
-int prove_and_send(int socket, const Target& target) {
+int prove_and_send(int socket, const Target& target, const std::vector<std::string>& never_asked) {
     UniqueFd directory;
     if (const int error = enter_mount(target, directory); error != 0)
         return error;
-    const auto canary = find_canary(directory.get());
+    const auto canary = find_canary(directory.get(), never_asked);
     if (!canary)
         return canary.error().code() == ErrorCode::not_found ? ENOENT : errno_of(canary.error());
     if (const auto opened = open_canary(*canary); !opened)
@@ -208,29 +212,88 @@ int prove_and_send(int socket, const Target& target) {
 
 class ScoutProcess {
   public:
-    ScoutProcess(UniqueFd socket, ScoutGranularity granularity, std::vector<std::string> only)
-        : socket_(std::move(socket)), granularity_(granularity), only_(std::move(only)) {}
+    struct Setup {
+        UniqueFd socket;
+        ScoutGranularity granularity = ScoutGranularity::per_filesystem;
+        std::vector<std::string> only;
+        std::vector<std::string> never_asked;
+        void (*confine_keeper)() = nullptr;
+        KeeperState* keeper_states = nullptr;
+    };
+    explicit ScoutProcess(Setup setup)
+        : socket_(std::move(setup.socket)), granularity_(setup.granularity), only_(std::move(setup.only)),
+          never_asked_(std::move(setup.never_asked)), confine_keeper_(setup.confine_keeper),
+          keeper_states_(setup.keeper_states) {}
 
     [[noreturn]] void run() {
         for (;;) {
             look_once();
             std::array<pollfd, 2> fds{pollfd{table_.get(), POLLPRI, 0}, pollfd{socket_.get(), POLLIN, 0}};
-            poll(fds.data(), fds.size(), kLookEveryMs);
+            poll(fds.data(), fds.size(), until_next_look());
             table_changed_ = table_changed_ || fds[0].revents != 0;
-            if (fds[1].revents != 0)
-                obey();
+            while (fds[1].revents != 0 && obey()) {
+            }
+            reap();
         }
     }
 
   private:
-    void obey() {
-        const auto message = ipc::receive_message(socket_.get());
+    /// Milliseconds. What is due before the next look is not kept waiting for it.
+    int until_next_look() const {
+        if (!table_changed_)
+            return kLookEveryMs;
+        const auto due =
+            std::chrono::ceil<std::chrono::milliseconds>(anew_not_before_ - std::chrono::steady_clock::now());
+        return static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(due.count(), 0, kLookEveryMs));
+    }
+
+    /// False where nothing waits.
+    bool obey() {
+        auto message = ipc::receive_message(socket_.get());
         if (!message && message.error().errno_value() != EAGAIN)
             _exit(0); // the daemon is gone
-        if (message && message->content == kProve)
-            return prove();
-        enter_all_again();
-        failed_.clear();
+        if (!message)
+            return false;
+        const std::string_view order(message->content);
+        const auto slot_after = [&](std::string_view word) {
+            const auto number = parse_unsigned(order.substr(word.size()));
+            return number && *number < MountScout::kMaximumKeepers ? static_cast<std::size_t>(*number) : 0;
+        };
+        if (order == kProve) {
+            prove();
+        } else if (order.starts_with(kKeep) && message->descriptors.size() == 2) {
+            keep(slot_after(kKeep), std::move(message->descriptors));
+        } else if (order.starts_with(kEndKeeper)) {
+            if (const auto keeper = keepers_.find(slot_after(kEndKeeper)); keeper != keepers_.end())
+                kill(keeper->second, SIGKILL); // of no avail while it hangs in the kernel
+        } else {
+            enter_all_again();
+            failed_.clear();
+        }
+        return true;
+    }
+
+    void keep(std::size_t slot, std::vector<UniqueFd> sockets) {
+        const pid_t scout = getpid();
+        const pid_t child = fork();
+        if (child > 0)
+            keepers_[slot] = child;
+        if (child != 0)
+            return; // where it could not be started its sockets say so
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, "picket-keeper");
+        if (getppid() != scout)
+            _exit(0);
+        socket_.reset();
+        run_keeper(
+            {std::move(sockets[0]), std::move(sockets[1]), keeper_states_ + slot, never_asked_, confine_keeper_});
+    }
+
+    void reap() {
+        for (pid_t pid = 0; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;) {
+            std::erase_if(keepers_, [pid](const auto& keeper) { return keeper.second == pid; });
+            std::erase_if(stuck_, [pid](const auto& each) { return each.second == pid; });
+        }
     }
 
     /// Unmounted and mounted again between two looks, a file system has lost its marks and stands in the table as
@@ -281,8 +344,11 @@ class ScoutProcess {
     void send(const WireReport& report) const { (void)send_report(socket_.get(), report, {}); }
 
     void prove() {
+        const auto work = [this](int socket, const Target& target) {
+            return prove_and_send(socket, target, never_asked_);
+        };
         for (const auto& [key, target] : entered_) {
-            const int error = in_child(prove_and_send, target);
+            const int error = in_child(work, target);
             if (error != 0)
                 send_error(target, MountReport::State::canary, error);
         }
@@ -438,7 +504,11 @@ class ScoutProcess {
         send_error(doors.front(), MountReport::State::failed, error);
     }
 
-    int in_child(int (*work)(int socket, const Target&), const Target& target) {
+    /// Where the last one still hangs, another would only hang beside it.
+    int in_child(const std::function<int(int socket, const Target&)>& work, const Target& target) {
+        reap();
+        if (stuck_.contains(target.key))
+            return ETIMEDOUT;
         const pid_t child = fork();
         if (child < 0)
             return errno;
@@ -450,9 +520,8 @@ class ScoutProcess {
                 return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
             usleep(waited < 20 ? 200 : 1'000);
         }
-        kill(child, SIGKILL); // may not help while it hangs in the kernel; a later look reaps it
-        while (waitpid(-1, nullptr, WNOHANG) > 0) {
-        }
+        kill(child, SIGKILL); // may not help while it hangs in the kernel; reaped later
+        stuck_[target.key] = child;
         return ETIMEDOUT;
     }
 
@@ -461,6 +530,11 @@ class ScoutProcess {
     UniqueFd socket_;
     ScoutGranularity granularity_;
     std::vector<std::string> only_;
+    std::vector<std::string> never_asked_;
+    void (*confine_keeper_)();
+    KeeperState* keeper_states_; ///< by slot
+    std::map<std::size_t, pid_t> keepers_;
+    std::map<Key, pid_t> stuck_;                                               ///< children that did not come back
     const UniqueFd table_{open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)}; ///< says when it changes
     bool enters_all_ = true;
     bool table_changed_ = false;                              ///< since everything was entered
@@ -478,8 +552,12 @@ class ScoutProcess {
 
 } // namespace
 
-Result<MountScout> MountScout::start(ScoutGranularity granularity, const std::vector<std::string>& only) {
+Result<MountScout> MountScout::start(ScoutGranularity granularity, const std::vector<std::string>& only,
+                                     const std::vector<std::string>& never_asked, void (*confine_keeper)()) {
     auto [ours, theirs] = PICKET_TRY(ipc::make_pair());
+    SharedSlots slots = share_slots();
+    if (!slots)
+        return Error::from_errno(errno, "shared memory");
     const pid_t parent = getpid();
     const pid_t child = fork();
     if (child < 0)
@@ -490,9 +568,39 @@ Result<MountScout> MountScout::start(ScoutGranularity granularity, const std::ve
         prctl(PR_SET_NAME, "picket-scout");
         if (getppid() != parent)
             _exit(0);
-        ScoutProcess(std::move(theirs), granularity, only).run();
+        ScoutProcess({std::move(theirs), granularity, only, never_asked, confine_keeper, slots->states}).run();
     }
-    return MountScout(std::move(ours), child);
+    return MountScout(std::move(ours), child, std::move(slots));
+}
+
+void MountScout::SlotsRelease::operator()(Slots* slots) const {
+    munmap(slots, sizeof *slots);
+}
+
+MountScout::SharedSlots MountScout::share_slots() {
+    void* const memory = mmap(nullptr, sizeof(Slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return SharedSlots(memory == MAP_FAILED ? nullptr : new (memory) Slots{});
+}
+
+Result<MountScout::Keeper> MountScout::start_keeper() {
+    for (std::size_t tried = 0; tried < kMaximumKeepers; ++tried) {
+        const std::size_t slot = next_slot_++ % kMaximumKeepers;
+        if (taken_[slot])
+            continue;
+        auto [orders, its_orders] = PICKET_TRY(ipc::make_pair());
+        auto [events, its_events] = PICKET_TRY(ipc::make_pair());
+        slots_->states[slot] = 0;
+        PICKET_TRY(
+            ipc::send_message(socket_.get(), fmt::format("{}{}", kKeep, slot), {its_orders.get(), its_events.get()}));
+        taken_[slot] = true;
+        return Keeper{slot, std::move(orders), std::move(events), &slots_->states[slot]};
+    }
+    return Error(ErrorCode::exhausted, fmt::format("there are {} keepers already", kMaximumKeepers));
+}
+
+void MountScout::end_keeper(std::size_t slot) {
+    taken_.at(slot) = false;
+    (void)ipc::send_message(socket_.get(), fmt::format("{}{}", kEndKeeper, slot));
 }
 
 MountScout::~MountScout() {
@@ -510,10 +618,10 @@ Result<std::optional<MountReport>> MountScout::next_report() {
             return std::optional<MountReport>();
         return message.error().with_context("the mount scout is gone");
     }
-    WireReport wire;
-    if (message->content.size() != sizeof wire)
+    const auto record = ipc::record_of<WireReport>(message->content);
+    if (!record)
         return Error(ErrorCode::internal, "a mount report of the wrong size");
-    std::memcpy(&wire, message->content.data(), sizeof wire);
+    const WireReport& wire = *record;
     MountReport report;
     report.state = wire.state;
     report.device = wire.device;

@@ -2,11 +2,14 @@
 # Takes away what Picket made, by name and type: nothing recursive, no link followed. What is not ours stays, and so does
 # its folder.
 
+# A file system that somebody has mounted in one of the folders is not ours. The whole of /var/lib/picket may lie on its own.
+foreign() { [ "$1" != /var/lib/picket ] && mountpoint -q "$1"; }
+
 # files DEPTH FOLDER PATTERN...: removes plain files of these names from a real folder
 files() {
     depth=$1 folder=$2
     shift 2
-    [ -d "$folder" ] && [ ! -L "$folder" ] || return 0
+    [ -d "$folder" ] && [ ! -L "$folder" ] && ! foreign "$folder" || return 0
     for pattern in "$@"; do
         find -P "$folder" -xdev -mindepth "$depth" -maxdepth "$depth" -type f -name "$pattern" -delete
     done
@@ -15,6 +18,10 @@ files() {
 # folders FOLDER...: removes those that are empty
 folders() {
     for folder in "$@"; do
+        if mountpoint -q "$folder"; then
+            echo "picket: a file system is mounted on $folder: that stays, and what holds it" >&2
+            continue
+        fi
         [ -L "$folder" ] || [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
     done
 }

@@ -14,9 +14,36 @@ import unittest
 
 import mirror_world
 from mirror_world import PROGRAMS, Server, Site, cut, drip, endless, endless_headers, redirect, run, status
-from picket_world import DEFINITIONS, LIBC, World, eicar, wait_for
+from picket_world import DEFINITIONS, LIBC, World, eicar, tree_of, wait_for
 
 ROOT = os.geteuid() == 0
+
+
+def available_memory():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:"))
+
+
+class Stalled:
+    """A file on the mirror of the test's site that comes when it is told to."""
+
+    def __init__(self, test, path):
+        self.reached, self.released = threading.Event(), threading.Event()
+        test.addCleanup(self.go_on)
+
+        def answer(handler):
+            self.reached.set()
+            self.released.wait(120)
+            handler.serve(handler.path)
+
+        test.site.server.misbehave = lambda asked: answer if asked == path else None
+
+    def wait(self):
+        if not self.reached.wait(60):
+            raise AssertionError("nobody asked for the file")
+
+    def go_on(self):
+        self.released.set()
 
 
 class Mirror(unittest.TestCase):
@@ -198,6 +225,34 @@ class Mirror(unittest.TestCase):
         self.site.server.folder = stranger.mirror
         self.failed("definitions_mirror_untrusted", "signed with key")
 
+    def test_a_host_that_is_put_back_forgets_and_goes_forward_again(self):
+        definitions, snapshot, middle = (os.path.join(self.site.root, "var/lib/picket/definitions"), os.path.join(self.site.base, "snapshot"),
+                                         os.path.join(self.site.base, "middle"))
+        shutil.copytree(definitions, snapshot, symlinks=True)
+        self.next_set()
+        self.site.update()
+        shutil.copytree(self.site.mirror, middle)
+        self.next_set(b"Third:0:*:0033\n")
+        self.site.update()
+        third = self.site.in_force()
+
+        self.site.end("definitions")
+        shutil.rmtree(definitions)
+        shutil.copytree(snapshot, definitions, symlinks=True)
+        os.unlink(self.site.socket_path("definitions"))
+        self.site.start_definitions()
+        self.assertEqual(self.site.in_force(), self.before)
+        # What it has seen since it does not know: a mirror that is behind is believed as far as the sets have not expired ...
+        self.site.server.folder = middle
+        self.assertEqual(self.site.update()["status"], "candidate")
+        # ... until the first look at one that is not.
+        self.site.server.folder = self.site.mirror
+        self.assertEqual(self.site.update()["status"], "candidate")
+        self.assertEqual(self.site.in_force(), third)
+        self.before = third
+        self.site.server.folder = middle
+        self.failed("definitions_mirror_untrusted", "after version")
+
     def test_a_stolen_key_is_replaced(self):
         stolen = os.path.join(self.site.base, "stolen")
         shutil.copytree(self.site.mirror, stolen)
@@ -259,6 +314,37 @@ class Mirror(unittest.TestCase):
             self.assertEqual(self.site.end("definitions", signal.SIGTERM), 0)
             self.assertEqual(self.site.end("link", signal.SIGTERM), 0)
         self.assertEqual(self.site.in_force(), self.before)
+
+    def test_a_test_of_connections_does_not_wait_for_a_download(self):
+        download = Stalled(self, self.next_big_set())
+        with self.site.begin("prepare") as connection:
+            download.wait()
+            for _ in range(3):
+                began = time.monotonic()
+                report = self.site.ask("connectivity")["report"]
+                self.assertLess(time.monotonic() - began, 10)
+                self.assertTrue(report["all_reachable"], report)
+            download.go_on()
+            self.assertEqual(json.loads(connection.recv(1 << 20))["status"], "candidate")
+
+    # --- what is too young
+
+    def test_a_young_set_is_held_and_the_next_one_too(self):
+        self.next_set()
+        self.site.server.seen.clear()
+        for _ in range(2):
+            outcome = self.site.ask("prepare", minimum_age_seconds=3600)
+            self.assertEqual((outcome["status"], outcome["generation"]), ("held", os.path.basename(self.site.current())))
+        self.assertEqual([path for path, _ in self.site.server.seen if path.startswith("/files/")], [])
+        self.assertEqual(self.site.in_force(), self.before)
+        status = self.site.ask("status")
+        self.assertEqual((status["held"], status["failures"]), (outcome["held"], 0))
+        self.next_set(b"Third:0:*:0033\n")
+        self.assertEqual(self.site.ask("prepare", minimum_age_seconds=3600)["status"], "held")
+        time.sleep(2.1)
+        self.assertEqual(self.site.ask("prepare", minimum_age_seconds=2)["status"], "candidate")
+        self.assertNotIn("held", self.site.ask("status"))
+        self.assertFalse(self.site.ask("prepare", minimum_age_seconds=-1)["ok"])
 
     @unittest.skipUnless(ROOT, "needs root (mount)")
     def test_a_full_disk_keeps_what_is_there(self):
@@ -423,6 +509,11 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(code, expect, data)
         return data
 
+    def want_age(self, seconds):
+        """The profile has it, and it is in force."""
+        self.world.write_profile({"definitions": {"minimumAgeSeconds": seconds}})
+        wait_for(lambda: self.world.picket("profile", "show")[1]["document"].get("definitions", {}).get("minimumAgeSeconds") == seconds, "the profile")
+
     def is_denied(self, name, content):
         try:
             writer = self.world.write(name, content, close=False)
@@ -483,6 +574,54 @@ class EndToEnd(unittest.TestCase):
         self.update()
         self.comes_to_be_denied(True, "six", worse)
 
+    def test_a_young_set_is_held_until_it_is_old_enough_or_taken_by_hand(self):
+        threat = b"a threat that only the young set knows"
+        self.want_age(86400)
+        published = self.publish("young.ndb", self.signature("Young.Threat", threat))
+        before = self.world.health()["definitions_version"]
+        data = self.update()
+        self.assertEqual((data["changed"], data["generation"], data["held"]["version"]), (False, before, published["version"]))
+        self.assertIn("--now", data["held"]["message"])
+        code, status = self.world.picket("definitions", "status")
+        self.assertEqual((code, status["held"]["version"], status["failures"]), (0, published["version"], 0))
+        self.assertNotIn("failure", status)
+        self.assertGreater(status["held"]["until"], status["held"]["issued"])
+        text = subprocess.run([os.path.join(PROGRAMS, "picket"), "definitions", "status", "--socket", self.world.socket_path("control")],
+                              capture_output=True, text=True, check=True).stdout
+        self.assertIn(status["held"]["until"], text)
+        self.assertEqual([name for name in self.world.issues() if name.startswith("definitions_")], [])
+        self.assertEqual(self.world.events("definitions.update_failed"), [])
+        self.comes_to_be_denied(False, "held", threat)
+        self.comes_to_be_denied(True, "eicar", eicar())
+        code, data = self.world.picket("definitions", "update", "--now")
+        self.assertEqual((code, data["changed"], data["version"]), (0, True, published["version"]))
+        self.comes_to_be_denied(True, "now", threat)
+        self.assertNotIn("held", self.world.picket("definitions", "status")[1])
+
+        other = b"a threat that only the next set knows"
+        self.publish("next.ndb", self.signature("Next.Threat", other))
+        self.assertIn("held", self.update())
+        self.want_age(1)
+        wait_for(lambda: self.update()["changed"], "the set to be a second old")
+        self.comes_to_be_denied(True, "lower", other)
+
+    def test_connections_are_tested_while_a_set_is_fetched(self):
+        threat = b"a threat in a slow file"
+        self.publish("slow.ndb", self.signature("Slow.Threat", threat))
+        download = Stalled(self, "/files/" + hashlib.sha256(self.signature("Slow.Threat", threat)).hexdigest())
+        answer = []
+        thread = threading.Thread(target=lambda: answer.append(self.world.picket("definitions", "update")))
+        thread.start()
+        download.wait()
+        began = time.monotonic()
+        code, report = self.world.picket("connectivity", "test")
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual((code, report["all_reachable"]), (0, True), report)
+        download.go_on()
+        thread.join(120)
+        self.assertTrue(answer[0][1]["changed"], answer)
+        self.comes_to_be_denied(True, "slow", threat)
+
     def test_the_engine_is_killed_in_the_trial_and_protection_goes_on(self):
         many = "".join(f"{i:032x}:{1000 + i % 5000}:Test.{i}\n" for i in range(1, 200_000)).encode()
         self.publish("many.hdb", many)
@@ -499,6 +638,23 @@ class EndToEnd(unittest.TestCase):
             self.assertTrue(os.readlink(os.path.join(definitions, "current")).endswith("g1"))
             self.update()
         self.comes_to_be_denied(True, "eicar", eicar())
+
+    @unittest.skipUnless(available_memory() > 4 << 30, "less than 4 GiB of memory")
+    def test_a_set_that_eats_memory_is_refused_and_protection_goes_on(self):
+        # 5 MB of regular expressions, each of which becomes 60 kB.
+        rule = "T.{0};Engine:51-255,Target:0;0&1;{0:08x}6162;0/((a{{1,99}}b){{1,90}}c){{1,29}}{0}/\n"
+        self.publish("many.ldb", "".join(rule.format(i) for i in range(60_000)).encode())
+        before, processes = self.world.health()["definitions_version"], tree_of(self.world.processes["engine"].pid)
+        answer = []
+        thread = threading.Thread(target=lambda: answer.append(self.update(expect=1)["message"]))
+        thread.start()
+        while thread.is_alive():
+            self.assertTrue(self.is_denied("eicar", eicar()))
+            thread.join(0.2)
+        self.assertIn("needs more than 2.5 GiB of memory", answer[0])
+        self.assertIn("needs more than 2.5 GiB of memory", self.world.issues()["definitions_refused"])
+        self.assertEqual(self.world.health()["definitions_version"], before)
+        wait_for(lambda: tree_of(self.world.processes["engine"].pid) == processes, "the engine's processes as they were")
 
     def test_a_rule_that_matches_itself_is_not_its_own_victim(self):
         text = b"these very words are what the rule looks for"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A FUSE server of one thread that serves files of a watched file system: it waits for the gate in each open, and the
-gate must wait for it in nothing."""
+"""File systems behind a server (FUSE here): one of a single thread that serves files of a watched file system, and so
+waits for the gate in each open; and one that does not answer any more. The gate must wait for neither in anything."""
 
 import os
 import shutil
@@ -10,14 +10,15 @@ import threading
 import time
 import unittest
 
+import fuse_server
+from fuse_server import FuseServer
 from picket_world import LIBC, World, eicar, wait_for
 
 FILES = 40
 
 
-@unittest.skipUnless(shutil.which("bindfs"), "bindfs is not installed")
 @unittest.skipUnless(os.path.exists("/dev/fuse"), "no /dev/fuse")
-class Fuse(unittest.TestCase):
+class Served(unittest.TestCase):
     def setUp(self):
         self.mount = f"/run/picket-fuse-{os.getpid()}"
         os.makedirs(self.mount, exist_ok=True)
@@ -26,16 +27,25 @@ class Fuse(unittest.TestCase):
         self.world.extra_mount = ("--only-mount", self.mount)
         self.world.__init__()
         self.addCleanup(self.world.close)
+
+    def state(self):
+        return next((f for f in self.world.health()["filesystems"] if f["mount_point"] == self.mount), None)
+
+    def wait_watched(self, timeout=30.0):
+        wait_for(lambda: (self.state() or {}).get("status") == "protected", lambda: f"its mark: {self.state()}", timeout)
+
+
+@unittest.skipUnless(shutil.which("bindfs"), "bindfs is not installed")
+class OneThread(Served):
+    def setUp(self):
+        super().setUp()
         for i in range(FILES):
             self.world.write(f"file{i}", os.urandom(30_000))
             os.chown(self.world.path(f"file{i}"), 12345, -1)
         self.server = subprocess.Popen(["bindfs", "-s", "-f", self.world.watched, self.mount], stderr=subprocess.DEVNULL)
         self.addCleanup(self.end_server)
         wait_for(lambda: os.path.ismount(self.mount), "the FUSE file system")
-        wait_for(lambda: any(f["mount_point"] == self.mount and f["status"] == "protected" for f in self.filesystems()), "its mark")
-
-    def filesystems(self):
-        return self.world.health()["filesystems"]
+        self.wait_watched()
 
     def end_server(self):
         self.server.kill()
@@ -70,6 +80,93 @@ class Fuse(unittest.TestCase):
         with open(os.path.join(self.mount, "eicar"), "wb", buffering=0) as writer:
             writer.write(eicar())
             wait_for(lambda: self.world.open_errno(os.path.join(self.mount, "eicar")) != 0, "a denied open")
+
+
+class Silent(Served):
+    """A server that is there and does not answer: what waits for it cannot even be killed."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = FuseServer(self.mount, {"clean": b"harmless" * 1000, "other": b"likewise" * 1000, "eicar": eicar()})
+        self.addCleanup(self.server.close)
+        self.wait_watched()
+        self.pids = []
+        self.addCleanup(self.reap)
+
+    def reap(self):
+        self.server.close()
+        for pid in self.pids:
+            os.waitpid(pid, 0)
+
+    def in_background(self, work):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                work()
+            finally:
+                os._exit(0)
+        self.pids.append(pid)
+
+    def open_it(self, name="clean"):
+        before = self.server.waits()
+        self.in_background(lambda: os.open(os.path.join(self.mount, name), os.O_RDONLY))
+        wait_for(lambda: self.server.waits() > before, "the server to be asked")
+
+    def check_the_others(self, prefix):
+        """Files elsewhere are opened at once, and judged."""
+        for i in range(20):
+            self.world.write(f"{prefix}{i}", os.urandom(1000))
+            start = time.monotonic()
+            self.assertEqual(self.world.open_errno(self.world.path(f"{prefix}{i}")), 0)
+            self.assertLess(time.monotonic() - start, 2)
+        name = f"{prefix}eicar"
+        with open(self.world.path(name), "wb", buffering=0) as writer:
+            writer.write(eicar())
+            wait_for(lambda: self.world.open_errno(self.world.path(name)) != 0, "a denied open")
+
+    def test_nobody_else_waits_for_it(self):
+        self.assertNotEqual(self.world.open_errno(os.path.join(self.mount, "eicar")), 0)
+        gate = self.world.processes["gate"].pid
+        self.server.fall_silent(fuse_server.OPEN)
+        self.open_it()
+        self.check_the_others("now")
+        wait_for(lambda: self.state()["status"] == "unmarked", lambda: str(self.state()), 10)
+        self.assertEqual(self.state()["reason"], "its server does not answer")
+        self.assertTrue(any(e.get("reason") == "filesystem_unmarked" and e["path"] == self.mount
+                            for e in self.world.events("filesystem.unmarked")))
+        self.check_the_others("later")
+        self.assertEqual((self.world.processes["gate"].pid, self.world.processes["gate"].poll()), (gate, None))
+        self.server.answer()
+        self.wait_watched(45)
+        self.assertNotEqual(self.world.open_errno(os.path.join(self.mount, "eicar")), 0)
+
+    def test_a_killed_gate_holds_nobody(self):
+        for kind in (fuse_server.OPEN, fuse_server.READ, fuse_server.FLUSH, fuse_server.GETATTR):
+            with self.subTest(kind=kind):
+                self.server.fall_silent(kind)
+                self.in_background(lambda: os.close(os.open(os.path.join(self.mount, "clean"), os.O_RDONLY)))
+                wait_for(lambda: self.server.waits() > 0, "the server to be asked")
+                self.world.end("gate")
+                self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
+                self.world.start_gate()
+                self.world.wait_protected()
+                self.check_the_others(f"kind{kind}-")
+                self.server.answer()
+
+    def test_a_scan_of_it_holds_nobody(self):
+        client = self.world.rpc()
+        self.addCleanup(client.close)
+        for kind in (fuse_server.OPENDIR, fuse_server.OPEN, fuse_server.READ, fuse_server.GETATTR, fuse_server.FLUSH):
+            with self.subTest(kind=kind):
+                top = os.open(self.mount, os.O_PATH)
+                self.server.fall_silent(kind)
+                client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])
+                wait_for(lambda: self.server.waits() > 0, "the server to be asked")
+                self.check_the_others(f"scan{kind}-")
+                os.close(top)
+                self.assertTrue(self.world.health()["real_time_protection_active"])
+                self.server.answer()
+                wait_for(lambda: all(s["status"] != "running" for s in client.result("scan.list")["scans"]), "the scan's end")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""What is known to be clean outlives a restart, and nothing that is in doubt does. (A reboot: libs/gate/tests.)"""
+"""What is known to be clean outlives a restart and a reboot, and nothing that is in doubt does.
+
+A reboot is played: the disk is unmounted and mounted again, and the gate reads another boot_id."""
 
 import os
 import shutil
@@ -7,10 +9,12 @@ import subprocess
 import sys
 import time
 import unittest
+import uuid
 
 from picket_world import LIBC, World, eicar, wait_for
 
 FILES = 20
+AS_BOOTED = 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"'
 
 
 class Disk(World):
@@ -164,6 +168,32 @@ class Persistence(unittest.TestCase):
         self.assertFalse(os.path.exists(self.store))
         self.start()
         self.assert_cold()
+
+    def reboot(self, meanwhile=lambda: None):
+        self.stop()
+        self.world.detach()
+        meanwhile()
+        self.world.attach()
+        boot_id = os.path.join(self.world.base, "boot_id")
+        with open(boot_id, "w", encoding="ascii") as file:
+            file.write("%s\n" % uuid.uuid4())
+        self.world.LAUNCHER = ("unshare", "--mount", "sh", "-c", AS_BOOTED, "sh", boot_id)
+        self.start()
+
+    def test_what_was_clean_is_known_after_a_reboot(self):
+        self.reboot()
+        self.assertEqual(self.restored()[0], FILES)
+
+    def test_a_disk_that_was_mounted_elsewhere_between_two_boots_is_not_believed(self):
+        def elsewhere():
+            self.world.attach()
+            with open(self.files[3], "r+b") as file:
+                file.write(eicar())
+            self.world.detach()
+
+        self.reboot(elsewhere)
+        self.assertEqual(self.world.open_errno(self.files[3]), 1)
+        self.assertEqual(self.restored(self.files[4:])[0], 0)
 
     def test_other_definitions_or_another_profile_end_it(self):
         self.stop()

@@ -28,6 +28,28 @@ def eicar():
     return b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
+def children_of(pid):
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
+                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found.append(int(entry))
+    return found
+
+
+def tree_of(pid):
+    found = [pid]
+    for child in children_of(pid):
+        found += tree_of(child)
+    return found
+
+
 def wait_for(condition, what, timeout=TIMEOUT):
     """Polls until `condition` gives something true; fails loudly after the bound. `what` may be a function that says more."""
     end = time.monotonic() + timeout

@@ -19,32 +19,10 @@ import unittest
 import zipfile
 
 from event_sinks import Receiver, journal_fields, syslog_fields
-from picket_world import LIBC, PROGRAMS, World, eicar, wait_for
+from picket_world import LIBC, PROGRAMS, World, children_of, eicar, tree_of, wait_for
 
 # fanotify(7)
 FAN_CLASS_CONTENT, FAN_CLOEXEC, FAN_OPEN_PERM, FAN_MARK_ADD, FAN_MARK_MOUNT = 0x4, 0x1, 0x10000, 0x1, 0x10
-
-
-def children_of(pid):
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
-                parent = int(file.read().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found.append(int(entry))
-    return found
-
-
-def tree_of(pid):
-    found = [pid]
-    for child in children_of(pid):
-        found += tree_of(child)
-    return found
 
 
 class Protected(unittest.TestCase):
@@ -344,13 +322,13 @@ class Events(unittest.TestCase):
     def stored_paths(self):
         database = sqlite3.connect(os.path.join(self.world.root, "var/lib/picket/state.db"))
         try:
-            return [row[0] for row in database.execute("SELECT path FROM events WHERE type = 'threat.detected'")]
+            return [row[0] for row in database.execute("SELECT path FROM events WHERE type = 'threat.quarantined'")]
         finally:
             database.close()
 
-    def detected(self, parse, datagrams, path, kind):
+    def taken_away(self, parse, datagrams, path, kind):
         fields = [parse(datagram) for datagram in list(datagrams)]
-        return [entry.get(path) for entry in fields if entry.get(kind) == b"threat.detected"]
+        return [entry.get(path) for entry in fields if entry.get(kind) == b"threat.quarantined"]
 
     def test_hostile_names_are_one_record_everywhere_and_come_back_byte_for_byte(self):
         paths = self.hostile_paths()
@@ -362,32 +340,29 @@ class Events(unittest.TestCase):
         def path_of(event):
             return base64.b64decode(event["path_b64"]) if "path_b64" in event else event["path"].encode()
 
-        def each_once(found):
-            # The look by which protection is proved may meet a file before it is quarantined: one record more of it.
-            return list(dict.fromkeys(found))
-
-        events = wait_for(lambda: (lambda e: e if len(each_once(map(path_of, e))) == len(paths) else None)(self.world.events("threat.detected")),
+        # Found or blocked, as its writer or somebody else came first: taken away it is once.
+        events = wait_for(lambda: (lambda e: e if len(e) == len(paths) else None)(self.world.events("threat.quarantined")),
                           lambda: f"{len(paths)} events, but: {self.world.events()}")
-        self.assertEqual(each_once(map(path_of, events)), paths)
+        self.assertEqual(list(map(path_of, events)), paths)
         for event in events:
             self.assertEqual(event["event_id"], f"{self.world.health()['machine_id']}-{event['sequence']}")
             self.assertRegex(event["digest"], "^[0-9a-f]{64}$")
             self.assertGreater(event["monotonic_ms"], 0)
             self.assertTrue(event["boot_id"])
-        self.assertEqual(each_once(self.stored_paths()), paths)
-        listed = json.loads(self.picket("event", "list", "--type", "threat.detected", "--output", "json").stdout)
-        self.assertEqual(each_once(map(path_of, listed["data"]["events"])), paths)
+        self.assertEqual(self.stored_paths(), paths)
+        listed = json.loads(self.picket("event", "list", "--type", "threat.quarantined", "--output", "json").stdout)
+        self.assertEqual(list(map(path_of, listed["data"]["events"])), paths)
         for output in ("text", "table"):
-            shown = self.picket("event", "list", "--type", "threat.detected", "--output", output)
+            shown = self.picket("event", "list", "--type", "threat.quarantined", "--output", output)
             self.assertEqual(shown.returncode, 0, shown.stderr)
             text = shown.stdout.decode()  # it must be UTF-8
             self.assertEqual([c for c in text if c != "\n" and (ord(c) < 32 or c == "\u202e")], [])
             if output == "table":
                 self.assertEqual(len(text.splitlines()), 1 + len(events))
-        wait_for(lambda: len(self.detected(journal_fields, self.journal.datagrams, "PICKET_PATH", "PICKET_EVENT_TYPE")) == len(events),
+        wait_for(lambda: len(self.taken_away(journal_fields, self.journal.datagrams, "PICKET_PATH", "PICKET_EVENT_TYPE")) == len(events),
                  "the journal's records")
-        self.assertEqual(each_once(self.detected(journal_fields, self.journal.datagrams, "PICKET_PATH", "PICKET_EVENT_TYPE")), paths)
-        self.assertEqual(each_once(self.detected(syslog_fields, self.syslog.datagrams, "path", "type")), paths)
+        self.assertEqual(self.taken_away(journal_fields, self.journal.datagrams, "PICKET_PATH", "PICKET_EVENT_TYPE"), paths)
+        self.assertEqual(self.taken_away(syslog_fields, self.syslog.datagrams, "path", "type"), paths)
         for datagram in self.syslog.datagrams:
             self.assertLessEqual(len(datagram), 8000)
             self.assertNotIn(b"\n", datagram)
@@ -420,7 +395,7 @@ class Events(unittest.TestCase):
         whole = self.picket("event", "verify")
         self.assertEqual(whole.returncode, 0, whole)
         self.assertIn(b"true", whole.stdout)
-        victim = self.world.events("threat.detected")[0]["sequence"]
+        victim = self.world.events("threat.quarantined")[0]["sequence"]
         self.world.end("gate", signal.SIGTERM)
         database = sqlite3.connect(os.path.join(self.world.root, "var/lib/picket/state.db"))
         database.execute("UPDATE events SET path = CAST('/else' AS BLOB) WHERE sequence = ?", (victim,))

@@ -7,6 +7,6 @@ if [ "$(id -u)" != 0 ]; then
   exit 77
 fi
 export PICKET_BIN=${PICKET_BIN:-build/bin}
-for part in protection hostile_engine fuse quarantine old_kernel host profile exclusion persistence expiry; do
+for part in protection faults hostile_engine fuse quarantine old_kernel host profile exclusion persistence expiry; do
   python3 -W ignore::ResourceWarning "tests/integration/${part}_test.py"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A whole Picket under load while faults are thrown in at random: soak.py [MINUTES] [--seed N] [--deadline MS]
+"""A whole Picket under load while faults are thrown in at random: soak.py [MINUTES] [--seed N] [--deadline MS] [--document]
 
 What must hold all the time: no open waits longer than its deadline and the grace of the guard; no clean file is denied;
 malware that is let through is counted as unscanned; no event is lost, and the chain of events is whole; the gate's memory
@@ -18,7 +18,9 @@ import subprocess
 import sys
 import time
 
-from picket_world import PROGRAMS, World, eicar, wait_for
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench"))
+from measure import write_document  # noqa: E402
+from picket_world import PROGRAMS, World, eicar, tree_of, wait_for  # noqa: E402
 
 OPENERS = 3
 CLEAN_FILES = 200
@@ -33,15 +35,6 @@ MEMORY_ROOM_KB = 4 * 1024
 CACHE_KB = 131072 * 64 // 1024  # of verdicts: it is touched as it fills, which a short run is too short for
 LONG_MINUTES = 10
 DESCRIPTOR_ROOM = 8
-
-
-def children_of(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            direct = [int(word) for word in file.read().split()]
-    except OSError:
-        return []
-    return direct + [each for child in direct for each in children_of(child)]
 
 
 class Opener(multiprocessing.Process):
@@ -131,7 +124,7 @@ class Soak:
     # --- faults
 
     def kill_worker(self):
-        workers = children_of(self.world.processes["engine"].pid)
+        workers = tree_of(self.world.processes["engine"].pid)[1:]
         if workers:
             self.signal(self.random.choice(workers), signal.SIGKILL)
 
@@ -140,7 +133,7 @@ class Soak:
 
     def stop_engine(self):
         engine = self.world.processes["engine"].pid
-        held = [engine, *children_of(engine)]
+        held = tree_of(engine)
         for pid in held:
             self.signal(pid, signal.SIGSTOP)
         self.wait(self.random.uniform(0.5, 6))
@@ -348,11 +341,31 @@ class Soak:
                 **flat, "events": events, "faults": self.thrown, "problems": self.problems}
 
 
+def summary(result):
+    """The result as docs/faults.md shows it."""
+    faults = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in sorted(result["faults"].items()))
+    denied = result["malware"] - result["let_through"]
+
+    def third(samples):
+        return samples[len(samples) // 3]
+
+    rows = [("time, s", f"{result['seconds']:,}"), ("faults thrown", f"{sum(result['faults'].values()):,}: {faults}"),
+            ("opens", f"{result['opens']:,}"), ("of clean files denied", result["denied_clean"]),
+            ("of malware denied", f"{denied:,}"), ("of malware let through while nothing could scan, and counted", result["let_through"]),
+            ("the longest an open waited, ms", f"{result['slowest_ms']:,}"),
+            ("events, in one unbroken chain" if result["events"]["whole"] else "events, in a broken chain", f"{result['events']['checked']:,}"),
+            ("the gate's memory after a third of the time and at the end, MiB", f"{third(result['memory_kib']) >> 10}, {result['memory_kib'][-1] >> 10}"),
+            ("its descriptors", f"{third(result['descriptors'])}, {result['descriptors'][-1]}"),
+            ("promises broken", len(result["problems"]))]
+    return "\n".join(["| | |", "|---|---|"] + [f"| {what} | {value} |" for what, value in rows]) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", nargs="?", type=float, default=30)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--deadline", type=int, default=2000, help="openDeadlineMs of the profile")
+    parser.add_argument("--document", action="store_true", help="write what was found into docs/faults.md")
     options = parser.parse_args()
     if options.minutes <= 0:
         parser.error("minutes must be more than 0")
@@ -367,6 +380,8 @@ def main():
         soak.stop.set()
         soak.world.close()
     print(json.dumps(result, indent=1))
+    if options.document:
+        write_document("soak", summary(result), "docs/faults.md")
     return 1 if result["problems"] else 0
 
 

@@ -7,64 +7,20 @@ cd "$(dirname "$0")" || exit 1
 . ./lab.sh
 . ./assert.sh
 . ./network.sh
+. ./controller.sh
 
-missing=$(lab_missing)
-[ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
-for tool in ansible-playbook ansible-galaxy ip ssh sshd; do
-  PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || skip "$tool is not installed (./dev setup installs it)"
-done
-dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist}
-onboarding=${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-onboarding
-bundle=$(echo "$dist"/picket-*-"$(uname -m)".tar.gz)
-[ -f "$bundle" ] || skip "no bundle in $dist: ./dev package makes it"
+needs_hosts
+needs ansible-playbook ansible-galaxy ip ssh sshd
+needs_bundle
 lab_own_network "$PWD/ansible_test.sh" "$@" || exit 1
 
 # --- the controller
 
-scratch=$(mktemp -d)
-HOSTS=(one two three)
-host_of() { echo "ans-$1-$$"; }
-clean_up() {
-  local name
-  for name in "${HOSTS[@]}"; do lab_down "$(host_of "$name")"; done
-  rm -rf -- "${scratch:?}"
-}
-trap clean_up EXIT
+lab_hosts ans one two three
+. ../../packaging/release_keys.sh # before HOME changes: release keys are in it
+as_controller
 
-export HOME=$scratch ANSIBLE_CONFIG=$scratch/ansible.cfg ANSIBLE_NOCOLOR=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
-unset SSH_AUTH_SOCK
-
-# One host is reached through another: the bastion.
-make_controller() {
-  cat >"$scratch/ssh_config" <<END
-Host *
-  User root
-  IdentityFile $scratch/key
-  IdentitiesOnly yes
-  UserKnownHostsFile $scratch/known_hosts
-Host 10.77.0.13
-  ProxyJump 10.77.0.11
-END
-  cat >"$ANSIBLE_CONFIG" <<END
-[defaults]
-inventory = $scratch/inventory.yml
-collections_path = $scratch/collections
-local_tmp = $scratch/local
-interpreter_python = /usr/bin/python3
-timeout = 30
-[ssh_connection]
-pipelining = true
-ssh_args = -F $scratch/ssh_config -o ControlMaster=auto -o ControlPersist=300s
-control_path_dir = $scratch/cp
-END
-  ssh-keygen -q -t ed25519 -N '' -f "$scratch/key" &&
-    "$onboarding" init --org Acme --region eu && "$onboarding" create --tag site=lab -o "$scratch/acme.zip" &&
-    cp "$HOME/.config/picket/organisation/acme.pub" "$scratch/acme.pub" &&
-    ansible-galaxy collection build "$LAB_CHECKOUT/ansible" --output-path "$scratch" &&
-    ansible-galaxy collection install "$scratch"/picket-endpoint-*.tar.gz -p "$scratch/collections" --offline
-}
-
-# The host that is asked first is the one that breaks: it is the rollout's canary.
+# The host that is asked first is the one that breaks: it is the rollout's canary. It is reached through another, the bastion.
 write_inventory() {
   cat >"$scratch/inventory.yml" <<END
 all:
@@ -78,7 +34,7 @@ all:
     picket_gate_delay: 1
   children:
     canary:
-      hosts: {three: {ansible_host: 10.77.0.13}}
+      hosts: {three: {ansible_host: 10.77.0.13, ansible_ssh_common_args: -J 10.77.0.11}}
     fleet:
       hosts: {one: {ansible_host: 10.77.0.11}, two: {ansible_host: 10.77.0.12}}
     gone:
@@ -99,34 +55,15 @@ END
 }
 
 boot() {
-  local number=11 name key
+  local number=11 name
   for name in "${HOSTS[@]}"; do
-    lab_up "$(host_of "$name")" && lab_connect "$(host_of "$name")" "$number" || return
-    key=$(lab_allow_ssh "$(host_of "$name")" "$scratch/key.pub") || return
-    echo "10.77.0.$number ${key% *}" >>"$scratch/known_hosts"
+    boot_for_controller "$name" "$number" || return
     number=$((number + 1))
   done
 }
 
-on() {
-  local name=$1
-  shift
-  lab_run "$(host_of "$name")" "$@"
-}
-
 traces() { picket_traces "$(host_of "$1")"; }
 
-# play PLAYBOOK ARGUMENT…: `said` is its output, `recap HOST` what it said of a host at the end
-play() {
-  local code=0
-  (cd "$scratch" && ansible-playbook "$@" >"$scratch/output" 2>&1 </dev/null) || code=$?
-  [ -z "${PICKET_TEST_VERBOSE:-}" ] || { printf '%s\n' "--- $SECONDS s: $*" && said; } >&3
-  return "$code"
-}
-said() { cat "$scratch/output"; }
-recap() { sed -n "s/^$1 *: //p" "$scratch/output"; }
-# The first of its failures is enough to know.
-plays() { play "$@" || { grep -A 8 -m 1 -E '^fatal|ERROR' "$scratch/output" | cut -c1-1500; return 1; }; }
 count() { grep -cE -- "$1" "$scratch/output"; }
 
 # same_prediction HOST: what --check --diff said would be is what the run reported, field by field
@@ -191,13 +128,14 @@ on two rm /etc/picket/managed.d/50-puppet.json
 
 # --- exclusions of one host
 
-# excluded CODE WHAT OPTIONS [ARGUMENT…]: a play that has one exclusion on host one
-excluded() {
-  local code=$1 what=$2 options=$3
-  shift 3
-  printf '%s\n' "- {hosts: one, gather_facts: false, tasks: [{picket.endpoint.picket_exclusion: {$options}}]}" >"$scratch/exclusion.yml"
-  check_code "$code" "$what" play "$scratch/exclusion.yml" "$@"
+# task CODE WHAT MODULE FIELDS [ARGUMENT…]: a play that is this one task, on host one
+task() {
+  local code=$1 what=$2
+  printf '%s\n' "- {hosts: one, gather_facts: false, tasks: [{picket.endpoint.$3: {$4}}]}" >"$scratch/task.yml"
+  check_code "$code" "$what" play "$scratch/task.yml" "${@:5}"
 }
+# excluded CODE WHAT FIELDS [ARGUMENT…]
+excluded() { task "$1" "$2" picket_exclusion "${@:3}"; }
 changes() { check_contains "$1" "$(recap one)" "changed=$2 "; }
 listed() { on one picket exclusion list --output json; }
 because='type: folder, value: /srv/db/, reason: table files, owner: dba'
@@ -243,18 +181,106 @@ check_equal "changes both" "$(count 'changed=1 ')" 2
 for name in one two; do
   check_equal "$name: it is in force" "$(on $name picket health --field enforcement_level)" real_time
 done
-check_code 2 "a misspelt profile is refused" play picket.endpoint.site -l one -e '{"picket_profile": {"antivirusEngine": {"enforcementLevl": "audit"}}}'
-check_contains "with where, what and what was meant" "$(said)" 'enforcementLevel'
-check_contains "and the exit code" "$(said)" 'exit code 41'
+
+# --- bad input: one message, with what would be right
+
+# refused WHAT HOST VARIABLES MESSAGE…: a run with these variables fails, and says each part of the message once
+refused() {
+  local what=$1 host=$2 variables=$3 part
+  shift 3
+  check_code 2 "$what is refused" play picket.endpoint.site -l "$host" -e "$stricter" -e "$variables"
+  for part in "$@"; do check_equal "and said once: $part" "$(grep -oF -- "$part" "$scratch/output" | wc -l)" 1; done
+  check_equal "with nothing of Ansible's own" "$(count 'An exception occurred')" 0
+}
+"$onboarding" init --org Other --region eu --directory "$scratch/other" >/dev/null
+"$onboarding" create --directory "$scratch/other" -o "$scratch/other.zip" >/dev/null
+mkdir "$scratch/cut" && head -c 1000000 "$bundle" >"$scratch/cut/${bundle##*/}"
+refused "a profile with a misspelt key" one '{"picket_profile": {"antivirusEngine": {"enforcementLevl": "audit"}}}' \
+  'did you mean enforcementLevel' 'exit code 41'
+refused "a profile with a value of another type" one '{"picket_profile": {"realTimeProtection": {"openDeadlineMs": "soon"}}}' \
+  'realTimeProtection.openDeadlineMs' 'exit code 41'
 check_equal "and nothing is changed" "$(on one picket health --field enforcement_level)" real_time
+# The role's own arguments are checked by Ansible, in whose result they stand twice.
+refused "tags of another type" one '{"picket_tags": "web"}' "failed:\\nargument 'picket_tags' is of type"
+refused "a state that there is not" one '{"picket_state": "newest"}' 'failed:\nvalue of picket_state must be one of: present, latest, got: newest'
+refused "a bundle that is not there" one '{"picket_bundle": "picket-9.9.9-x86_64.tar.gz"}' 'picket-9.9.9-x86_64.tar.gz is neither beside the playbook' 'name it by its whole path'
+refused "a bundle that was cut" three "{\"picket_bundle\": \"$scratch/cut/${bundle##*/}\"}" 'cannot be read as a bundle' 'Fetch it anew'
+refused "an onboarding package of another key" three "{\"picket_trust_key\": \"$scratch/other/other.pub\"}" 'exit code 31'
+refused "one of no key" one '{"picket_trust_key": ""}' 'onboarding needs \"trust_key\"'
+other="{\"picket_onboarding\": \"$scratch/other.zip\", \"picket_trust_key\": \"$scratch/other/other.pub\""
+refused "one of another organisation" one "$other}" 'exit code 31'
+check_contains "with what would allow it" "$(said)" 'say so with --replace-org'
+check "unless the host is to change its organisation" plays picket.endpoint.site -l one --check --diff -e "$other, \"picket_replace_org\": true}"
+check_contains "which is predicted" "$(said)" '+    "org_name": "Other",'
+echo '- {hosts: one, gather_facts: false, tasks: [{picket.endpoint.picket_agent: {stat: present}}]}' >"$scratch/misspelt.yml"
+check_code 2 "an option that the module does not have is refused" play "$scratch/misspelt.yml"
+check_contains "with those that there are" "$(said)" 'picket_agent) module: stat. Supported parameters include:'
+check_equal "none of it came onto a host" "$(on three sh -c 'ls -d /usr/sbin/picketd /etc/picket 2>/dev/null')" ""
 
-# --- a wrong become password
+# --- become: another user, su, and its password
 
-on one sh -ec 'useradd --create-home --shell /bin/sh admin && mkdir -m 700 ~admin/.ssh && cp /root/.ssh/authorized_keys ~admin/.ssh && chown -R admin: ~admin/.ssh'
-check_code 2 "a wrong become password" play picket.endpoint.site -l one -e "$stricter" \
-  -e '{"ansible_user": "admin", "ansible_become_method": "su", "ansible_become_password": "not this"}'
+on one sh -ec 'useradd --create-home --shell /bin/sh admin && mkdir -m 700 ~admin/.ssh && cp /root/.ssh/authorized_keys ~admin/.ssh && chown -R admin: ~admin/.ssh
+  echo root:right | chpasswd'
+become() { "$1" picket.endpoint.site -l one -e "$stricter" -e '{"ansible_user": "admin", "ansible_become_method": "su"}' -e "ansible_become_password=$2"; }
+check_code 2 "a wrong become password" become play wrong
 check_equal "is told once" "$(count 'Incorrect su password')" 1
 check_contains "with the fix" "$(said)" '--ask-become-pass'
+check "with the right one the run works" become plays right
+check_contains "and changes nothing" "$(recap one)" "changed=0"
+
+# --- what site does not use: scans, the profile alone, offboarding, the signature of the bundle, the fact file
+
+threat() { # in two halves, so that no file of this project is what it looks for
+  on one sh -c 'mkdir -p /srv/seen && printf "%s%s" "$0" "$1" >/srv/seen/invoice.pdf' 'X5O!P%@AP[4\PZX54(P^)7CC)7}' '$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
+}
+everything='kind: custom, path: /srv/seen, ignore_exclusions: true'
+excluded 0 "a folder that is excluded" "type: folder, value: /srv/seen"
+threat
+task 0 "a scan that goes by the exclusion" picket_scan "kind: custom, path: /srv/seen"
+changes "finds nothing" 0
+task 2 "one that does not" picket_scan "$everything, report_only: true"
+check_contains "fails" "$(said)" 'threats were found [picket, exit code 10]'
+task 0 "unless told otherwise" picket_scan "$everything, fail_on_threats: false" --check
+changes "changing nothing in check mode" 0
+check "where the file stays" on one test -e /srv/seen/invoice.pdf
+task 0 "and acting on it without" picket_scan "$everything, fail_on_threats: false"
+changes "which is a change" 1
+check_code 1 "the file is in the quarantine" on one test -e /srv/seen/invoice.pdf
+excluded 0 "the exclusion goes" "type: folder, value: /srv/seen, state: absent"
+
+echo '- {hosts: one, gather_facts: false, roles: [picket.endpoint.profile]}' >"$scratch/profile.yml"
+echo "extends: ./audit.yaml" >"$scratch/web.yaml" && echo "antivirusEngine: {enforcementLevel: audit}" >"$scratch/audit.yaml"
+render=$(sed -n 's/^`\(picket profile render .*\)`\.$/\1/p' "$LAB_CHECKOUT/docs/ansible.md")
+check "$render" env PATH="${onboarding%/*}:$PATH" sh -c "cd '$scratch' && $render"
+check "the profile alone, from that file" plays "$scratch/profile.yml" -e "picket_profile=$scratch/web.json"
+changes "is changed" 1
+check_equal "and in force" "$(on one picket health --field enforcement_level)" audit
+check "once more" plays "$scratch/profile.yml" -e "picket_profile=$scratch/web.json"
+changes "nothing is" 0
+
+onboarded() { on one picket-installer status --output json | grep -o '"onboarded":[a-z]*' | sort -u; }
+task 0 "offboarding is predicted" picket_agent "state: offboarded" --check
+changes "as a change" 1
+check_equal "and not done" "$(onboarded)" '"onboarded":true'
+task 0 "then done" picket_agent "state: offboarded"
+check_equal "the host belongs to nobody" "$(onboarded)" '"onboarded":false'
+task 0 "once more" picket_agent "state: offboarded"
+changes "changes nothing" 0
+
+refused "a bundle of another release key" one "picket_release_key=$scratch/acme.pub" 'it is of another key'
+refused "a version that is not the bundle's" one 'picket_version=9.9.9' "version 9.9.9 is wanted, and the bundle"
+check "with the right key, and whatever organisation comes first" plays picket.endpoint.site -l one -e "$stricter" \
+  -e "picket_release_key=$PICKET_RELEASE_KEYS/release-1.pub" -e '{"picket_trust_key": "", "picket_allow_first_use": true}'
+check_equal "the host is onboarded again" "$(onboarded)" '"onboarded":true'
+facts() { ansible one -i "$scratch/inventory.yml" -m ansible.builtin.setup -a filter=ansible_local 2>&1; }
+check_contains "the next facts tell of Picket" "$(facts)" '"onboarded": true'
+
+# --- part of a play, and one host after the other
+
+check "--tags picket_agent" plays picket.endpoint.site -l one -e "$stricter" --tags picket_agent
+check_equal "is that task, after the check of its arguments" "$(count '^TASK ')" 2
+check "serial" plays picket.endpoint.site -l fleet -e "$stricter" -e picket_serial=1
+check_equal "is a batch for each host" "$(count '^PLAY \[')" 2
 
 # --- drift
 
@@ -292,6 +318,10 @@ others=${stricter/web/db}
 check_code 2 "a rollout whose canary has another product" play picket.endpoint.rollout -l canary,fleet -e "$others"
 check_contains "stops there, with the reason" "$(said)" 'exit code 5'
 check_code 1 "and reaches no other host" grep -qE '^(one|two) ' "$scratch/output"
+check_code 2 "where every host is served" play picket.endpoint.site -l canary,fleet -e "$stricter"
+check_contains "it fails with the same reason" "$(said)" 'exit code 5'
+check_equal "alone" "$(count '^(one|two) .*changed=0 .*failed=0')" 2
+check "unless that is accepted" plays picket.endpoint.site -l three --check -e '{"picket_accept": ["fanotify.conflict"]}'
 on three systemctl stop other
 
 # Somebody's own managed file is bad: no profile comes into force while it is there.
@@ -306,11 +336,14 @@ on three rm -rf /etc/picket
 mkdir "$scratch/host_vars"
 for name in two three; do echo "$others" >"$scratch/host_vars/$name.yml"; done
 echo "${others/real_time/passive}" >"$scratch/host_vars/one.yml"
-check "a rollout of what is good" plays picket.endpoint.rollout -l canary,fleet -e '{"picket_batches": [1, 2]}'
+check "a rollout of what is good" plays picket.endpoint.rollout -l canary,fleet -e '{"picket_batches": [1, 2], "picket_facts": false}'
+check_code 1 "without facts where they are not wanted" on three test -e /etc/ansible/facts.d/picket.fact
 check_equal "one is passive" "$(on one picket health --field enforcement_level)" passive
 rm -r "$scratch/host_vars"
 check_equal "reaches all" "$(count '^(one|two|three) .*failed=0')" 3
 check_equal "with its tags" "$(on two picket tag list --output json | grep -o '"db"')" '"db"'
+check_code 2 "verify refuses the passive one where it is told so" play picket.endpoint.verify -l one -e '{"picket_verify_levels": ["real_time"], "picket_verify_selftest": false}'
+check_contains "with the reason" "$(said)" 'the enforcement level in force is passive, and not real_time'
 
 # --- another release of the operating system, in name only
 
@@ -385,6 +418,38 @@ check_contains "by the profile of its group" "$(on three cat /etc/picket/managed
 check_contains "the report says so" "$(cat "$folder/picket-report/picket.csv")" '"three","true","true"'
 check_equal "the project's secret is its owner's alone" "$(stat -c %a "$folder/files/onboarding.zip")" 600
 check_contains "a second export keeps the names of the hosts" "$(cd "$folder" && "$dist/picket-installer" export ansible .)" 'Kept as you changed it: inventory.yml'
+
+# --- a newer bundle, exported into the project that its owner has changed
+
+make_newer() { "$LAB_CHECKOUT/tests/packages/other_version.sh" 0.11.0 "$scratch/newer" && echo secret >"$scratch/vault"; }
+check "there is a newer bundle" make_newer
+echo 'picket_tags: {role: db}' >"$folder/group_vars/all/own.yml"
+check "the package is encrypted" here "ansible-vault encrypt --vault-password-file $scratch/vault files/onboarding.zip"
+check_code 0 "the newer bundle is exported" "$scratch/newer/picket-installer" export ansible "$folder"
+for file in group_vars/all/own.yml inventory.yml files/onboarding.zip; do
+  check_contains "$file stays" "$OUTPUT" "Kept as you changed it: $file"$'\n'
+done
+check_equal "the bundle before is gone" "$(cd "$folder/files" && echo picket-*.tar.gz)" "picket-0.11.0-$(uname -m).tar.gz"
+upgrade="ansible-playbook --vault-password-file $scratch/vault upgrade.yml"
+check_code 2 "an upgrade that does not pass the gate" here "$upgrade -e '{picket_verify_levels: [passive], picket_gate_retries: 1, picket_gate_delay: 1}'"
+check_contains "stops there" "$OUTPUT" 'the enforcement level in force is real_time, and not passive'
+check_contains "puts the host back" "$OUTPUT" 'This host was put back'
+check_equal "to the version before" "$(on three picket health --field app_version)" 0.1.0
+check "one that does takes the newer version" here "$upgrade"
+check_equal "to the host" "$(on three picket health --field app_version)" 0.11.0
+check_contains "with the owner's settings" "$(on three picket tag list --output json)" '"db"'
+check "and it protects" on three picket selftest
+echo '# mine' >>"$folder/group_vars/all/export.yml"
+check_code 0 "an export where its own file was changed" "$dist/picket-installer" export ansible "$folder"
+check_contains "says that there is a newer one" "$OUTPUT" 'Kept as you changed it: group_vars/all/export.yml (there is a newer one'
+for kind in ansible:group_vars/all/own.yml:group_vars/all/export.yml puppet:data/common.yaml:data/export.yaml; do
+  IFS=: read -r kind own exported <<<"$kind"
+  check "$kind: an export without a package" "$dist/picket-installer" export "$kind" "$scratch/late-$kind"
+  echo '# mine' >>"$scratch/late-$kind/$own"
+  check_code 0 "$kind: and later one with it" "$dist/picket-installer" export "$kind" "$scratch/late-$kind" --onboarding "$scratch/acme.zip"
+  check_contains "$kind: $own stays" "$OUTPUT" "Kept as you changed it: $own"
+  check_code 0 "$kind: the package and its key are in the project" grep -qE 'trust_key: (files/organisation.pub|RW)' "$scratch/late-$kind/$exported"
+done
 echo mine >"$scratch/guide/site.yml"
 check_code 2 "an export onto somebody's files is refused" "$dist/picket-installer" export ansible "$scratch/guide"
 check_contains "with their names" "$OUTPUT" 'site.yml: not written by an export'

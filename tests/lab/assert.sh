@@ -57,11 +57,31 @@ skip() {
   exit 77
 }
 
-# The test's own host, taken down however the test ends.
-with_host() {
+needs_hosts() {
   local missing
   missing=$(lab_missing)
   [ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
+}
+
+# needs TOOL…
+needs() {
+  local tool
+  for tool in "$@"; do
+    PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || skip "$tool is not installed (./dev setup installs it)"
+  done
+}
+
+# What ./dev package made: the folder $dist, the $bundle in it, and the program $onboarding.
+needs_bundle() {
+  dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist}
+  onboarding=${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-onboarding
+  bundle=$(echo "$dist"/picket-*-"$(uname -m)".tar.gz)
+  [ -f "$bundle" ] || skip "no bundle in $dist: ./dev package makes it"
+}
+
+# The test's own host, taken down however the test ends.
+with_host() {
+  needs_hosts
   HOST=$1-$$
   trap 'lab_down "$HOST"' EXIT
   lab_up "$HOST" || exit 1
@@ -70,18 +90,19 @@ with_host() {
 # with_host, and what an administrator brings along, in its /root: picket-installer, the bundle, and acme.zip, an
 # onboarding package. $scratch is the test's own folder.
 with_bundle_host() {
-  local dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist} bundle file
-  local onboarding=${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-onboarding
-  bundle=$(echo "$dist"/picket-*-"$(uname -m)".tar.gz)
-  [ -f "$bundle" ] || skip "no bundle in $dist: ./dev package makes it"
+  needs_bundle
   scratch=$(mktemp -d)
   HOME=$scratch "$onboarding" init --org Acme --region eu >/dev/null &&
     HOME=$scratch "$onboarding" create --tag site=lab -o "$scratch/acme.zip" >/dev/null || exit 1
   with_host "$1"
   trap 'lab_down "$HOST"; rm -rf -- "${scratch:?}"' EXIT
-  for file in "$bundle" "$dist/picket-installer" "$scratch/acme.zip"; do
-    lab_push "$HOST" "$file" "/root/${file##*/}" || exit 1
-  done
+  bring "$HOST" || exit 1
+}
+
+# bring HOST: picket-installer, the bundle and acme.zip of $scratch into its /root
+bring() {
+  local file
+  for file in "$bundle" "$dist/picket-installer" "$scratch/acme.zip"; do lab_push "$1" "$file" "/root/${file##*/}" || return; done
 }
 
 in_host() { lab_run "$HOST" "$@"; }

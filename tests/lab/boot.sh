@@ -43,6 +43,15 @@ name_host() {
   printf '127.0.0.1 localhost %s\n::1 localhost\n' "$name" >"$1/etc/hosts"
 }
 
+# Of inotify instances root has 128 on a usual machine, for all hosts together. Half of what a host takes is for asking people
+# for passwords and for their sessions, and each session that a login would begin takes as many again.
+make_light() {
+  local unit
+  for unit in systemd-logind.service systemd-ask-password-console.path systemd-ask-password-wall.path; do
+    ln -s /dev/null "$fs/upper/etc/systemd/system/$unit"
+  done
+}
+
 fill_upper() {
   local directory
   for directory in $(own_folders) /var/tmp /var/cache /var/log /var/lib/docker /var/lib/containerd \
@@ -58,8 +67,14 @@ fill_upper() {
       *) ln -s /dev/null "$fs/upper/etc/systemd/system-generators/${generator##*/}" ;;
     esac
   done
+  [ -z "${PICKET_LAB_LIGHT:-}" ] || make_light
   ln -s /lib/systemd/system/multi-user.target "$fs/upper/etc/systemd/system/default.target"
   name_host "$fs/upper"
+  # An index of all manual pages after every package, from nothing, for nobody.
+  if [ -e /var/lib/man-db/auto-update ]; then
+    mkdir -p "$fs/upper/var/lib/man-db"
+    mknod "$fs/upper/var/lib/man-db/auto-update" c 0 0
+  fi
   # On images made for containers this file forbids packages to start services.
   [ ! -e /usr/sbin/policy-rc.d ] || mknod "$fs/upper/usr/sbin/policy-rc.d" c 0 0
 }

@@ -97,9 +97,15 @@ lab_up() {
   echo "$pid" >"$state/pid"
   if ! lab_await_boot "$name" || ! lab_shares_nothing "$name"; then
     tail -n 20 "$state/console.log" >&2
+    lab_inotify_left || lab_say "root has hardly an inotify instance left: fewer hosts, PICKET_LAB_LIGHT=yes, or a higher sysctl fs.inotify.max_user_instances ($(cat /proc/sys/fs/inotify/max_user_instances))"
     lab_down "$name"
     return 1
   fi
+}
+
+# Without as many as a host takes it ends while it boots, and says nothing.
+lab_inotify_left() {
+  python3 -c 'import ctypes, sys; libc = ctypes.CDLL(None); sys.exit(min(libc.inotify_init() for _ in range(6)) < 0)'
 }
 
 lab_await_boot() {

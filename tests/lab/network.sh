@@ -18,6 +18,27 @@ lab_own_network() {
     ip address add "$LAB_CONTROLLER_ADDRESS/24" dev "$LAB_BRIDGE"
 }
 
+# lab_hosts PREFIX NAME…: the hosts of this test, $HOSTS, and its folder, $scratch. Whoever of them is up at the end is taken
+# down, and the folder goes.
+lab_hosts() {
+  LAB_PREFIX=$1
+  HOSTS=("${@:2}")
+  scratch=$(mktemp -d)
+  trap lab_hosts_end EXIT
+}
+lab_hosts_end() {
+  local name
+  for name in "${HOSTS[@]}"; do lab_down "$(host_of "$name")"; done
+  rm -rf -- "${scratch:?}"
+}
+host_of() { echo "$LAB_PREFIX-$1-$$"; }
+
+# lab_up_connected NAME NUMBER
+lab_up_connected() { lab_up "$(host_of "$1")" && lab_connect "$(host_of "$1")" "$2"; }
+
+# on NAME COMMAND…
+on() { lab_run "$(host_of "$1")" "${@:2}"; }
+
 # lab_connect NAME NUMBER: the host gets 10.77.0.NUMBER
 lab_connect() {
   local name=$1 number=$2 leader
@@ -33,6 +54,6 @@ lab_allow_ssh() {
   lab_run "$1" sh -ec 'mkdir -p /root/.ssh /run/sshd && chmod 700 /root/.ssh && cat >/root/.ssh/authorized_keys
     chmod 600 /root/.ssh/authorized_keys
     rm -f /etc/ssh/ssh_host_* && ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
-    systemctl start ssh.service
+    systemctl restart ssh.service
     cat /etc/ssh/ssh_host_ed25519_key.pub' <"$2"
 }

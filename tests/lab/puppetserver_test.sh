@@ -8,32 +8,11 @@ cd "$(dirname "$0")" || exit 1
 . ./assert.sh
 . ./network.sh
 
-missing=$(lab_missing)
-[ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
-for tool in puppet puppetserver ip; do
-  PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || skip "$tool is not installed (./dev setup installs it)"
-done
-dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist}
-onboarding=${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-onboarding
-bundle=$(echo "$dist"/picket-*-"$(uname -m)".tar.gz)
-[ -f "$bundle" ] || skip "no bundle in $dist: ./dev package makes it"
+needs_hosts
+needs puppet puppetserver ip
+needs_bundle
 lab_own_network "$PWD/puppetserver_test.sh" "$@" || exit 1
-
-scratch=$(mktemp -d)
-HOSTS=(server web1 web2 databases)
-host_of() { echo "pup-$1-$$"; }
-clean_up() {
-  local name
-  for name in "${HOSTS[@]}"; do lab_down "$(host_of "$name")"; done
-  rm -rf -- "${scratch:?}"
-}
-trap clean_up EXIT
-
-on() {
-  local name=$1
-  shift
-  lab_run "$(host_of "$name")" "$@"
-}
+lab_hosts pup server web1 web2 databases
 
 # --- a server and three agents
 
@@ -42,8 +21,7 @@ boot() {
   for name in "${HOSTS[@]}"; do
     printf '10.77.0.%d %s.example.org %s\n' "$number" "$name" "$name" >>"$scratch/hosts"
     printf '[main]\ncertname = %s.example.org\nserver = server.example.org\n' "$name" >"$scratch/$name.conf"
-    lab_up "$(host_of "$name")" && lab_connect "$(host_of "$name")" "$number" &&
-      lab_push "$(host_of "$name")" "$scratch/$name.conf" /etc/puppet/puppet.conf || return
+    lab_up_connected "$name" "$number" && lab_push "$(host_of "$name")" "$scratch/$name.conf" /etc/puppet/puppet.conf || return
     number=$((number + 1))
   done
   for name in "${HOSTS[@]}"; do on "$name" sh -c 'cat >>/etc/hosts' <"$scratch/hosts" || return; done
@@ -63,10 +41,9 @@ start_server() {
 # What the document tells to do on a server, and on a host: lines of its blocks.
 document=$LAB_CHECKOUT/docs/puppet.md
 lines_for() { sed -n "/^## From nothing/,/^## /s/^$1# //p" "$document"; }
-bring() {
-  local file
-  HOME=$scratch "$onboarding" init --org Acme --region eu >/dev/null && HOME=$scratch "$onboarding" create -o "$scratch/acme.zip" >/dev/null || return
-  for file in "$bundle" "$dist/picket-installer" "$scratch/acme.zip"; do lab_push "$(host_of server)" "$file" "/root/${file##*/}" || return; done
+bring_to_server() {
+  HOME=$scratch "$onboarding" init --org Acme --region eu >/dev/null && HOME=$scratch "$onboarding" create -o "$scratch/acme.zip" >/dev/null &&
+    bring "$(host_of server)"
 }
 mapfile -t agent_runs < <(lines_for host)
 
@@ -95,7 +72,7 @@ left() { picket_traces "$(host_of "$1")" | grep -v -e /puppet/ -e /run/picket-in
 
 check "four hosts are up" boot
 check "the server starts, and makes its certificate authority" start_server
-check "installer, bundle and onboarding package are on the server" bring
+check "installer, bundle and onboarding package are on the server" bring_to_server
 while read -r line; do
   check "${line:0:110}" on server sh -c "cd /root && $line" </dev/null
 done < <(lines_for server)
@@ -137,15 +114,18 @@ check "the third host is protected, too" on databases picket selftest
 # --- drift
 
 on web1 systemctl stop picketd.service
+on web1 sh -c 'echo "{}" >/etc/picket/managed.d/50-puppet.json'
 on web2 rm /usr/libexec/picket/picket-engine
-agents "a service that was stopped and a program that was deleted are mended" web1=2 web2=2
+agents "a service that was stopped, a profile that was changed by hand and a program that was deleted are mended" web1=2 web2=2
+check_contains "the profile by its key" "$(said web1)" "realTimeProtection.openDeadlineMs"
+check_contains "which is in force again" "$(on web1 picket profile explain realTimeProtection.openDeadlineMs --output json)" '"value":1234'
 check_contains "the service by name" "$(said web1)" "picketd.service inactive/dead"
 for name in web1 web2; do check "$name: it is protected again" on "$name" picket selftest; done
 agents "after that nothing changes" web1=0 web2=0 databases=0
 
 # --- the end
 
-on server sh -c 'printf "picket::ensure: absent\npicket::purge: true\n" >>"$0"' "$environment/data/common.yaml"
+on server sh -c 'sed -i "s/^picket::ensure: .*/picket::ensure: absent/" "$0" && echo "picket::purge: true" >>"$0"' "$environment/data/common.yaml"
 agents "with ensure absent and purge it goes" web1=2 web2=2 databases=2
 for name in web1 web2; do check_traces "$name: and nothing is left" "$before" "$(left "$name")"; done
 exit "$ASSERT_FAILED"

@@ -9,8 +9,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf -- "${scratch:?}"' EXIT
 for name in dev build profiles; do ln -s "$top/$name" "$scratch/$name"; done
-missing=$(lab_missing)
-[ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
+needs_hosts
 . "$top/packaging/release_keys.sh" # before HOME changes: an organisation's keys are made below, release keys are there
 
 # `scp FILE… root@host:` goes into the lab host instead.

@@ -9,14 +9,13 @@ cd "$(dirname "$0")" || exit 1
 . ./network.sh
 . ./el.sh
 
-missing=$(lab_missing)
-[ -z "$missing" ] || skip "no host can be booted here: ${missing//$'\n'/; }"
+needs_hosts
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-for tool in nginx openssl gpg apt-ftparchive createrepo_c rpmsign dnf curl; do
-  command -v $tool >/dev/null || skip "$tool is not installed (./dev setup installs it)"
-done
+needs nginx openssl gpg apt-ftparchive createrepo_c rpmsign dnf curl
 lab_own_network "$PWD/repo_test.sh" "$@" || exit 1
 . ../../packaging/release_keys.sh
+# shellcheck source=packaging/repo/keys.sh
+. ../../packaging/repo/keys.sh
 with_bundle_host repo
 clean_up() {
   [ ! -f "$scratch/nginx.pid" ] || kill "$(cat "$scratch/nginx.pid")" 2>/dev/null
@@ -24,7 +23,6 @@ clean_up() {
   rm -rf -- "${scratch:?}"
 }
 trap clean_up EXIT
-dist=${PICKET_DIST:-$LAB_CHECKOUT/build/dist}
 url=https://packages.lab/picket
 
 # --- the publisher: its keys are the release keys that the installer was built with, and archive keys of this test
@@ -65,6 +63,23 @@ printf x >>"$(echo "$scratch"/tampered-package/apt/pool/main/p/picket/*.deb)"
 printf x >>"$(echo "$scratch"/tampered-package/rpm/packages/*.rpm)"
 copy good replayed-signature
 cp "$PWD/assert.sh" "$scratch/replayed-signature/picket-archive-keyring.gpg"
+# The key that signed is revoked in the keyring that the release key signs.
+revoke() {
+  (
+    ARCHIVE_KEYS=$scratch/revoking current=$(cat "$scratch/keys/archive/current") next=$(cat "$scratch/keys/archive/next")
+    cp -a "$scratch/keys/archive" "$ARCHIVE_KEYS" &&
+      sed 's/^:--/--/' "$ARCHIVE_KEYS/openpgp-revocs.d/$current.rev" | archive_gpg --import &&
+      archive_gpg --yes --export --output "$1/picket-archive-keyring.gpg" "$current" "$next" &&
+      archive_gpg --yes --export --armor --output "$1/picket-archive-keyring.asc" "$current" "$next" &&
+      "${PICKET_BIN:-$LAB_CHECKOUT/build/bin}/picket-bundle" sign "$1/picket-archive-keyring.gpg" --key-directory "$scratch/keys" \
+        --comment "picket-archive-keyring valid-until=$(date -u -d '+1 day' +%Y-%m-%dT%H:%M:%SZ)"
+    status=$?
+    archive_end
+    exit "$status"
+  )
+}
+copy good revoked-key
+check "a keyring that says that the key is revoked" revoke "$scratch/revoked-key"
 check "the index is renewed" publish keys good
 
 # --- the web server, with a CA of its own that the host trusts
@@ -110,10 +125,12 @@ refused() {
   check_contains "$KIND: because $reason" "$OUTPUT" "$reason"
   check_equal "$KIND: and nothing is left" "$(left)" "$before"
 }
+# refusals REASON: what is said of a revoked key
 refusals() {
   refused 28 tampered-index "its index was changed after it was signed"
   refused 28 expired "its index has expired"
   refused 28 wrong-key "signed by a key that is not trusted"
+  refused 28 revoked-key "$1"
   refused 28 foreign "picket-archive-keyring.gpg of the repository"
   refused 28 replayed-signature "picket-archive-keyring.gpg of the repository"
   refused 28 good "holds no key" --repo-key 0123456789ABCDEF0123456789ABCDEF01234567
@@ -129,7 +146,7 @@ before=$(left)
 refused 21 good "the server's certificate is not trusted"
 lab_push "$HOST" "$scratch/ca.crt" /usr/local/share/ca-certificates/lab.crt
 check "the host trusts the server" in_host update-ca-certificates
-refusals
+refusals "a key that was revoked"
 serve good
 check_code 0 "apt: a dry run" install --dry-run --output json
 check_contains "apt: says what it would do" "$OUTPUT" "set up the repository $url"
@@ -142,6 +159,12 @@ check_contains "apt: changes nothing" "$OUTPUT" '"changed":false'
 check_code 0 "apt: a host goes to another ring" install --ring insiders --output json
 check_contains "apt: which its source names" "$(in_host cat /etc/apt/sources.list.d/picket.sources)" "URIs: $url/insiders/apt"
 check_code 0 "apt: and back" install
+copy good swapped
+rm -r "$scratch/swapped/apt" "$scratch/swapped/rpm" && cp -a "$scratch"/good/insiders/{apt,rpm} "$scratch/swapped/"
+serve swapped
+check_code 28 "apt: another ring's index is refused" install
+check_contains "apt: because of that" "$OUTPUT" "the one of the ring insiders"
+serve good
 check_code 2 "apt: a ring's name is looked at" install --ring ../up
 check_equal "apt: the keyring is not everybody's to write" "$(in_host stat -c %a:%u /usr/share/keyrings/picket-archive-keyring.gpg)" 644:0
 check_equal "apt: no other keyring trusts it" "$(in_host sh -c 'grep -l "Picket archive" /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/* 2>/dev/null')" ""
@@ -149,10 +172,54 @@ serve old
 check_code 28 "apt: a mirror that is behind is refused" install
 check_contains "apt: because of its date" "$OUTPUT" "a mirror that is behind"
 
+# upgraded BACK: from 0.1.0, from where the host was installed from, and back
+upgraded() {
+  check_code 0 "$KIND: upgrade takes the newer version of the repository" installer upgrade --output json
+  check_contains "$KIND: and says what the way back is" "$OUTPUT" "the package of 0.1.0 is $1"
+  check_equal "$KIND: the new version runs" "$(in_host picket health --field app_version)" 0.2.0
+  check_code 0 "$KIND: a second time" installer upgrade --output json
+  check_contains "$KIND: changes nothing" "$OUTPUT" '"changed":false'
+  check_code 0 "$KIND: rollback goes back" in_host picket-installer rollback
+  check_equal "$KIND: the version before runs" "$(in_host picket health --field app_version)" 0.1.0
+}
+not_upgraded() {
+  local kept package
+  kept=$(in_host find /var/lib/picket/install)
+  copy good tampered-upgrade
+  for package in "$scratch"/tampered-upgrade/apt/pool/main/p/picket/*.deb "$scratch"/tampered-upgrade/rpm/packages/*.rpm; do
+    printf x >>"$package"
+  done
+  serve tampered-upgrade
+  check_code 28 "$KIND: an upgrade to a changed package is refused" installer upgrade
+  check_contains "$KIND: because of that" "$OUTPUT" "$1"
+  check_equal "$KIND: and nothing is kept of it" "$(in_host find /var/lib/picket/install)" "$kept"
+  serve good
+  rm -rf -- "${scratch:?}/tampered-upgrade"
+}
+# Where an index holds both, the newer one was installed.
+other_versions() {
+  check_code 12 "$KIND: an older version of the repository is refused" installer upgrade --version 0.1.0
+  check_code 0 "$KIND: unless it is asked for" installer upgrade --version 0.1.0 --allow-downgrade
+  check_equal "$KIND: it runs" "$(in_host picket health --field app_version)" 0.1.0
+  check_code 21 "$KIND: a version that the repository does not have" installer upgrade --version 0.1.7
+  check_contains "$KIND: is named" "$OUTPUT" "does not hold that version"
+  not_upgraded "not signed by a key of the repository, or was changed"
+  upgraded kept
+}
+for kind in "" --rpm; do
+  # shellcheck disable=SC2086 # no option, or one
+  check "version 0.2.0 is made ${kind:-as .deb}" ../packages/other_version.sh $kind 0.2.0 "$scratch/0.2.0" </dev/null
+done
+mv "$scratch"/0.2.0/*.deb "$scratch"/0.2.0/*.rpm "$scratch/packages/" && rm -rf -- "${scratch:?}/0.2.0"
+check "a newer version is published" publish keys good
+serve good
+not_upgraded "a file is not the one that the signed index names"
+upgraded "in the repository, and will be kept"
+
 # The keys: the next one signs, as was announced.
 newer() {
   local tree=$scratch/tree
-  dpkg-deb -R "$scratch"/packages/*.deb "$tree" && sed -i 's/^Version: .*/Version: 9.0.0/' "$tree/DEBIAN/control" &&
+  dpkg-deb -R "$scratch"/packages/picket_0.1.0_*.deb "$tree" && sed -i 's/^Version: .*/Version: 9.0.0/' "$tree/DEBIAN/control" &&
     dpkg-deb --root-owner-group -Zgzip -b "$tree" "$scratch/packages/picket_9.0.0_$(dpkg --print-architecture).deb" >/dev/null
 }
 check "a newer version is made" newer
@@ -180,14 +247,14 @@ in_host sh -c 'dpkg --purge picket; rm /etc/apt/sources.list.d/picket.sources /u
 
 # --- dnf
 
-rpm=$(echo "$scratch"/packages/*.rpm)
+rpm=$(echo "$scratch"/packages/picket-0.1.0-*.rpm)
 KIND=dnf
 check "the host can be made to look like RHEL's family" el_make
 libraries=$(el_libraries "$scratch" "$rpm") || exit 1
 lab_push "$HOST" "$libraries" /root/lab-libraries.rpm
 in_host sh -c 'rpm -i --nodeps /root/lab-libraries.rpm; rm -rf /etc/yum.repos.d/* /var/cache/dnf'
 before=$(left)
-refusals
+refusals "or is signed by a key that is not trusted"
 serve good
 check_code 0 "dnf: install succeeds" install --output json
 check_contains "dnf: by dnf" "$OUTPUT" '"detail":"dnf '
@@ -195,6 +262,7 @@ check "dnf: it protects" in_host picket-installer selftest
 check_contains "dnf: the package is signed" "$(in_host rpm -q --qf '%{RSAHEADER:pgpsig}' picket 2>/dev/null)" "RSA/SHA256"
 check_code 0 "dnf: a second time" install --output json
 check_contains "dnf: changes nothing" "$OUTPUT" '"changed":false'
+other_versions
 copy good behind
 check "the index is renewed" publish keys good
 check_code 0 "dnf: the host has seen the new index" in_host dnf -q -y makecache --refresh --repo picket
@@ -208,6 +276,7 @@ check_code 0 "dnf: another install" install --output json
 check_contains "dnf: brings the keys that come" "$OUTPUT" '"id":"repository.trust"'
 check_code 0 "dnf: purge" in_host picket-installer uninstall --purge
 check_equal "dnf: leaves nothing" "$(left)" "$before"
+refused 28 swapped "the one of the ring insiders"
 
 # --- zypper, on the same host with SLES's name
 
@@ -229,6 +298,7 @@ check_contains "zypper: by zypper" "$OUTPUT" '"detail":"zypper '
 check "zypper: it protects" in_host picket-installer selftest
 check_code 0 "zypper: a second time" install --output json
 check_contains "zypper: changes nothing" "$OUTPUT" '"changed":false'
+other_versions
 check_code 0 "zypper: purge" in_host picket-installer uninstall --purge
 check_equal "zypper: leaves nothing" "$(left)" "$before"
 exit "$ASSERT_FAILED"

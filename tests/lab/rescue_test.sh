@@ -43,6 +43,16 @@ check "and protects again" wait_until 60 protected
 in_host systemctl stop load.service
 check_code 1 "the test file is denied again" eicar_opens
 
+# Frozen, as by somebody who means to stop the whole of a host's services for a moment.
+frozen=$(in_host sh -c 'ls /sys/fs/cgroup/system.slice/picketd.service/cgroup.freeze /sys/fs/cgroup/unified/system.slice/picketd.service/cgroup.freeze 2>/dev/null | head -n 1')
+if [ -n "$frozen" ]; then
+  check "a gate whose cgroup is frozen holds an open no longer than the guard waits" in_host sh -c 'echo 1 >"$0" && timeout 20 cat /etc/hostname' "$frozen"
+  check "it is ended, and protects again" wait_until 60 protected
+  check "an event says so" wait_until 20 in_host sh -c "picket event list --output json | grep -q gate.killed"
+else
+  echo "part of the test left out: there is no cgroup here that can be frozen"
+fi
+
 # The archive for support: what it must not hold is planted where it looks.
 in_host sh -c 'printf "planted-token-7781\n" >/etc/picket/enrolment.token; chmod 600 /etc/picket/enrolment.token
   logger -t picketd "planted-token-7781 in a message"

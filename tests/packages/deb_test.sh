@@ -70,6 +70,23 @@ check_code 2 "the engine's user is gone" in_host getent passwd picket-engine
 in_host rm -f /var/lib/picket/not-ours /var/lib/picket/quarantine /etc/picket/managed.d/60-link.json
 in_host rmdir /var/lib/picket /etc/picket/managed.d /etc/picket
 
+# Nor is what somebody has mounted in a folder of ours.
+check "it installs, and something is mounted in its quarantine" in_host sh -c 'DEBIAN_FRONTEND=noninteractive dpkg -i /root/picket.deb
+  mount -t tmpfs foreign /var/lib/picket/quarantine && echo x >/var/lib/picket/quarantine/1.data'
+check_code 22 "then picket-installer purges nothing" in_host picket-installer uninstall --purge
+check_contains "and says why" "$OUTPUT" "a file system is mounted on /var/lib/picket/quarantine"
+check_equal "it is still installed" "$(in_host dpkg-query -W -f '${db:Status-Status}' picket)" installed
+check_code 0 "dpkg purges the rest" dpkg_in_host -P picket
+check_contains "and says what stays" "$OUTPUT" "a file system is mounted on /var/lib/picket/quarantine: that stays"
+check_equal "whole" "$(in_host ls -A /var/lib/picket/quarantine)" 1.data
+in_host sh -c 'umount /var/lib/picket/quarantine; rmdir /var/lib/picket/quarantine /var/lib/picket'
+
+check "it installs, and all that it knows lies on a file system of its own" in_host sh -c 'mkdir /var/lib/picket && mount -t tmpfs state /var/lib/picket
+  DEBIAN_FRONTEND=noninteractive dpkg -i /root/picket.deb && echo x >/var/lib/picket/state.db && echo x >/var/lib/picket/mine'
+check_code 0 "which picket-installer purges" in_host picket-installer uninstall --purge
+check_equal "but for what is not its own" "$(in_host ls -A /var/lib/picket)" mine
+in_host sh -c 'umount /var/lib/picket; rmdir /var/lib/picket'
+
 check "it installs once more" dpkg_in_host -i /root/picket.deb
 in_host sh -c 'systemctl start picket.target; echo {} >/etc/picket/onboarding.json; echo x >/var/log/picket/picketd.log
   mkdir -p /var/lib/picket/definitions/generations/1; echo x >/var/lib/picket/definitions/generations/1/a.ndb

@@ -5,9 +5,7 @@ cd "$(dirname "$0")/../../puppet" || exit 1
 # shellcheck source=tests/lab/assert.sh
 . ../tests/lab/assert.sh
 
-for tool in puppet puppet-lint rspec shellcheck; do
-  command -v "$tool" >/dev/null || skip "$tool is not installed: ./dev setup"
-done
+needs puppet puppet-lint rspec shellcheck
 ruby -e 'require "rspec-puppet"' 2>/dev/null || skip "ruby-rspec-puppet is not installed: ./dev setup"
 scratch=$(mktemp -d)
 trap 'rm -rf -- "${scratch:?}"' EXIT

@@ -9,9 +9,7 @@ top=$LAB_CHECKOUT
 scratch=$(mktemp -d)
 trap 'rm -rf -- "${scratch:?}"' EXIT
 PATH=$PATH:/usr/sbin:/sbin
-for tool in checkmodule semodule_package semodule_link semodule_expand apparmor_parser; do
-  command -v "$tool" >/dev/null || skip "$tool is not installed (./dev setup installs it)"
-done
+needs checkmodule semodule_package semodule_link semodule_expand apparmor_parser
 
 # --- SELinux
 

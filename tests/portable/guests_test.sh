@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../lab" || exit 1
 . ./lab.sh
 # shellcheck source=tests/lab/assert.sh
 . ./assert.sh
-command -v debootstrap >/dev/null || skip "debootstrap is not installed"
+needs debootstrap
 
 # What is on the host's disk, without what changes by itself or belongs to the test.
 tree() {

@@ -26,6 +26,7 @@ WRONG_PASSWORD = re.compile(r'(incorrect|missing) \S+ password|password is requi
 class ActionModule(ActionBase):
     TRANSFERS_FILES = True
 
+    @controller_files.refusals_alone
     def run(self, tmp=None, task_vars=None):
         result = super(ActionModule, self).run(tmp, task_vars)
         del tmp

@@ -12,6 +12,7 @@ from ansible_collections.picket.endpoint.plugins.plugin_utils.controller_profile
 
 
 class ActionModule(ActionBase):
+    @controller_files.refusals_alone
     def run(self, tmp=None, task_vars=None):
         result = super(ActionModule, self).run(tmp, task_vars)
         del tmp

@@ -106,7 +106,7 @@ attributes:
     support: full
     description: The host's state before and after. In check mode the state that the run would lead to.
 author:
-  - The Picket authors
+  - The Picket authors (!UNKNOWN)
 seealso:
   - module: picket.endpoint.picket_profile
   - module: picket.endpoint.picket_info

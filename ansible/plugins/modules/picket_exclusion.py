@@ -56,7 +56,7 @@ attributes:
     support: full
     description: The exclusion before and after.
 author:
-  - The Picket authors
+  - The Picket authors (!UNKNOWN)
 seealso:
   - module: picket.endpoint.picket_profile
 '''

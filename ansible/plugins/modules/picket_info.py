@@ -41,7 +41,7 @@ attributes:
     support: none
     description: It changes nothing.
 author:
-  - The Picket authors
+  - The Picket authors (!UNKNOWN)
 seealso:
   - module: picket.endpoint.picket_agent
 '''
@@ -89,7 +89,6 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.picket.endpoint.plugins.module_utils.installer import (
     INSTALLER, MANAGED_PROFILE, NOT_INSTALLED, ProgramError, fail, run_installer, run_picket)
-
 
 
 def status_of(module):

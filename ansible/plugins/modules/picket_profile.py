@@ -35,7 +35,7 @@ attributes:
     support: full
     description: The profile before and after.
 author:
-  - The Picket authors
+  - The Picket authors (!UNKNOWN)
 seealso:
   - module: picket.endpoint.picket_agent
 '''

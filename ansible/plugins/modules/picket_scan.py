@@ -48,7 +48,7 @@ attributes:
     support: none
     description: There is no state to compare.
 author:
-  - The Picket authors
+  - The Picket authors (!UNKNOWN)
 '''
 
 EXAMPLES = r'''

@@ -7,6 +7,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -16,9 +17,22 @@ import tempfile
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.text.converters import to_native
 
 BUNDLE_NAME = re.compile(r'^picket-(?P<version>[0-9][0-9A-Za-z.~+-]*)-(?P<architecture>[a-z0-9_]+)\.tar\.gz$')
 INSTALLER_NAME = 'picket-installer'
+
+
+def refusals_alone(run):
+    """For an action's run: what is refused on the controller is told by its message. Ansible itself would add an exception,
+    if only to say that there was none."""
+    @functools.wraps(run)
+    def wrapper(self, tmp=None, task_vars=None):
+        try:
+            return run(self, tmp, task_vars)
+        except AnsibleActionFail as error:
+            return dict(failed=True, msg=to_native(error))
+    return wrapper
 
 
 def sha256_of(path):
@@ -52,12 +66,13 @@ def find(action, path, task_vars):
     path = os.path.expanduser(path)
     try:
         return action._find_needle('files', path)
-    except AnsibleError as error:
-        for directory in ((task_vars or {}).get('inventory_dir'), os.getcwd()):
-            if directory and os.path.isfile(os.path.join(directory, path)):
-                return os.path.join(directory, path)
-        raise AnsibleActionFail('%s is neither beside the playbook, nor the inventory, nor in %s: %s'
-                                % (path, os.getcwd(), str(error).splitlines()[0]))
+    except AnsibleError:
+        pass
+    for directory in ((task_vars or {}).get('inventory_dir'), os.getcwd()):
+        if directory and os.path.isfile(os.path.join(directory, path)):
+            return os.path.join(directory, path)
+    raise AnsibleActionFail('%s is neither beside the playbook, nor the inventory, nor in %s: name it by its whole path'
+                            % (path, os.getcwd()))
 
 
 def version_of_bundle(path):

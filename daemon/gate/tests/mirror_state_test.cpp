@@ -50,6 +50,29 @@ TEST_CASE("the profile's interval counts from one look to the next, a tenth earl
     }
 }
 
+TEST_CASE("a lower age in the profile has a held set looked at again at once, and a mirror that fails no more often") {
+    MirrorState state = asked(kHour);
+    state.held = true;
+    state.held_minimum_age = 24 * kHour;
+    const std::int64_t started = kNow - 24 * kHour;
+    CHECK(next_look(state, started, kNow, 0.5, kInterval, std::chrono::hours(24)) > kNow);
+    CHECK(next_look(state, started, kNow, 0.5, kInterval, std::chrono::hours(48)) > kNow);
+    CHECK(next_look(state, started, kNow, 0.5, kInterval, std::chrono::hours(23)) <= kNow);
+    state.failures = 1;
+    state.not_before = kNow + 777;
+    CHECK(next_look(state, started, kNow, 0.5, kInterval, std::chrono::hours(23)) == kNow + 777);
+}
+
+TEST_CASE("health: a held set is no issue, but it is one where no set ever becomes old enough") {
+    MirrorState state = asked(kHour);
+    state.held = true;
+    state.held_minimum_age = 24 * kHour;
+    state.held_in_a_row = 71 * kHour;
+    CHECK_FALSE(issue_of(state, kWall));
+    state.held_in_a_row = 72 * kHour;
+    CHECK(issue_of(state, kWall)->name == "definitions_held_back");
+}
+
 TEST_CASE("health: a mirror that is away for an hour is none, for a day it is; what is wrong with it is at once") {
     CHECK_FALSE(issue_of({}, kWall));
     CHECK_FALSE(issue_of(asked(kHour), kWall));

@@ -162,7 +162,10 @@ TEST_CASE("a restore never overwrites, follows no link, and corrupt content neve
 
     {
         std::fstream data(host.vault() / (id + ".data"), std::ios::in | std::ios::out | std::ios::binary);
-        data.put('?');
+        const auto first =
+            static_cast<char>(data.get() ^ 1); // a fixed letter would be what stands there, one time in 256
+        data.seekp(0);
+        data.put(first);
     }
     refused("/home/eve/elsewhere", false, ErrorCode::corrupt);
     CHECK_FALSE(fs::exists(host.at("/home/eve/elsewhere")));

@@ -1,7 +1,12 @@
 #include <picket/engine_core/sample_corpus.h>
 
 #include <csignal>
+#include <map>
+#include <sys/stat.h>
 #include <sys/wait.h>
+
+#include <picket/base/text.h>
+#include <picket/crypto/digest.h>
 
 #include "engine_fixture.h"
 
@@ -77,4 +82,25 @@ TEST_CASE("definitions that miss EICAR or condemn what is clean are refused, and
     condemns_libc.definitions("libc.ndb", "False.Libc:0:*:474e552043204c696272617279\n"); // "GNU C Library"
     const std::string answer = check_in_child(condemns_libc);
     CHECK_MESSAGE(answer.find("False.Libc") != std::string::npos, answer);
+}
+
+TEST_CASE("definitions that condemn any one of the files that a host starts with are refused, and the file is named") {
+    std::map<std::string, std::pair<std::string, off_t>> files; ///< by digest: the first name, and the size
+    for (const TrustedFile& file : open_own_files()) {
+        const bool other_library =
+            file.name.find(".so") != std::string::npos && file.name.find("/libc.so") == std::string::npos;
+        const auto digest = crypto::sha256_of(file.fd.get(), gibibytes(1));
+        struct stat status {};
+        REQUIRE((digest && fstat(file.fd.get(), &status) == 0));
+        if (!other_library) // one stands for all of them
+            files.emplace(to_hex(digest->sha256), std::pair(file.name, status.st_size));
+    }
+    REQUIRE(files.size() >= 3); // a shell, ourselves and the C library; systemd and sshd where they are installed
+    for (const auto& [digest, file] : files) {
+        EngineFixture fixture;
+        fixture.base_definitions();
+        fixture.definitions("own.hsb", digest + ":" + std::to_string(file.second) + ":False.Own:73\n");
+        const std::string answer = check_in_child(fixture);
+        CHECK_MESSAGE(answer.find("'" + file.first + "' False.Own") != std::string::npos, answer);
+    }
 }

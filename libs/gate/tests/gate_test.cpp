@@ -308,6 +308,89 @@ TEST_CASE("overload answers by policy and holds no more descriptors") {
     CHECK(last(world, Outcome::Kind::unscanned)->reason == FailureReason::overload);
 }
 
+TEST_CASE("one user's thousands of opens hold up that user, and not another") {
+    World world;
+    world.owners = {{500, 1000}, {600, 1001}, {601, 1001}};
+    world.limits.held_opens = 100;
+    world.limits.held_opens_of_one = 75;
+    world.start_engine(1);
+    for (std::uint64_t inode = 1; inode <= 90; ++inode)
+        world.add_file(inode);
+    std::vector<int> flood;
+    for (std::uint64_t inode = 1; inode <= 80; ++inode)
+        flood.push_back(world.open(inode, 500));
+    CHECK_FALSE(world.is_answered(flood[74]));
+    CHECK(world.is_answered(flood[75])); // above his share: the failure policy
+    CHECK(last(world, Outcome::Kind::unscanned)->reason == FailureReason::overload);
+    const int first = world.open(81, 600);
+    const int second = world.open(82, 601);
+    const int joined = world.open(70, 600); // a file that is far behind in the other's turn
+    world.reply(1, Verdict::clean);         // the one that had begun
+    CHECK_FALSE(world.is_answered(flood[1]));
+    for (int turn = 0; turn < 6; ++turn)
+        world.reply(1, Verdict::clean);
+    CHECK(world.is_answered(first));
+    CHECK(world.is_answered(second));
+    CHECK(world.is_answered(joined));
+    CHECK(world.is_answered(flood[69])); // the same file
+    CHECK_FALSE(world.is_answered(flood[5]));
+    while (!world.requests.empty())
+        world.reply(1, Verdict::clean);
+    CHECK(world.gate().held_opens() == 0);
+    CHECK_FALSE(world.is_answered(world.open(83, 500))); // there is room again
+}
+
+TEST_CASE("opens that ran out of time behind a busy engine do not make it a dead one") {
+    World world;
+    world.start_engine(1);
+    for (std::uint64_t inode = 1; inode <= 21; ++inode)
+        world.add_file(inode);
+    std::vector<int> opens;
+    for (std::uint64_t inode = 1; inode <= 20; ++inode)
+        opens.push_back(world.open(inode));
+    world.advance(Milliseconds(1'500));
+    world.reply(1, Verdict::clean); // slow, and alive
+    world.advance(world.policy->open_deadline);
+    CHECK(world.is_answered(opens.back()));
+    CHECK(last(world, Outcome::Kind::unscanned)->reason == FailureReason::deadline);
+    CHECK_FALSE(world.gate().engine_stopped());
+    CHECK_FALSE(world.is_answered(world.open(21)));
+}
+
+TEST_CASE("an engine does not answer for the one before it") {
+    World world;
+    world.start_engine(1);
+    for (std::uint64_t inode = 1; inode <= 4; ++inode) {
+        world.add_file(inode);
+        (void)world.open(inode);
+    }
+    world.advance(world.policy->open_deadline);
+    CHECK(world.gate().engine_stopped());
+    world.gate().on_engine_lost("killed");
+    world.advance(Milliseconds(100)); // while the next one loads
+    CHECK_FALSE(world.gate().engine_stopped());
+}
+
+TEST_CASE("whoever writes most loses the oldest of what he wrote, where too much was written") {
+    World world;
+    world.owners = {{500, 1000}, {600, 1001}};
+    world.limits.queued_closes = 3;
+    world.start_engine(1);
+    for (std::uint64_t inode = 1; inode <= 6; ++inode)
+        world.add_file(inode);
+    world.close_write(1, 600);
+    for (std::uint64_t inode = 2; inode <= 5; ++inode)
+        world.close_write(inode, 500);
+    CHECK(world.gate().statistics().close_writes_dropped == 2);
+    world.advance(Milliseconds(100));
+    while (!world.requests.empty())
+        world.reply(1, Verdict::malicious, "Evil");
+    bool has_first = false;
+    for (const Outcome& outcome : world.outcomes)
+        has_first = has_first || outcome.key.inode == 1;
+    CHECK(has_first);
+}
+
 TEST_CASE("audit reports and lets through, on_demand and passive hold nothing") {
     World world;
     world.start_engine(1);
@@ -631,7 +714,7 @@ TEST_CASE("jobs leave a worker for opens, and every one is answered") {
         ScanJob job;
         job.id = inode;
         job.file = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        world.descriptors[job.file.get()] = inode;
+        world.descriptors[job.file.fd()] = inode;
         job.done = [&done](ScanJob::Result&& result) { done += result.finding.verdict == Verdict::clean ? 1 : 100; };
         return world.gate().submit_job(std::move(job));
     };
@@ -647,6 +730,29 @@ TEST_CASE("jobs leave a worker for opens, and every one is answered") {
     world.reply(1, Verdict::clean);
     world.gate().on_engine_lost("gone");
     CHECK(done == 102); // two were clean, the third was told that there is no engine
+}
+
+TEST_CASE("files behind a server leave a worker for what their server opens") {
+    World world;
+    world.start_engine(2);
+    for (std::uint64_t inode = 1; inode <= 3; ++inode)
+        world.add_file(inode);
+    world.open_put_away(1);
+    const int waiting = world.open_put_away(2); // of the same user as the next
+    CHECK(world.scanned() == 1);
+    CHECK((world.requests.at(1).flags & scan::kScanPutAway) != 0);
+    const int behind = world.open(3);
+    REQUIRE(world.scanned() == 2); // not held up by what came before it
+    CHECK((world.requests.at(2).flags & scan::kScanPutAway) == 0);
+    world.reply(2, Verdict::clean);
+    CHECK(world.is_answered(behind));
+    CHECK(world.scanned() == 2);
+    world.reply(1, Verdict::clean);
+    CHECK(world.scanned() == 3);
+    world.reply(1, Verdict::clean);
+    CHECK(world.is_answered(waiting));
+    world.open_put_away(1); // nobody shows us who writes there
+    CHECK(world.scanned() == 4);
 }
 
 TEST_CASE("every event is answered exactly once and nothing leaks, whatever happens") {

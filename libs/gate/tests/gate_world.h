@@ -54,11 +54,18 @@ class World final : public Responder,
     }
     /// A process opens the file; gives the event's descriptor number.
     int open(std::uint64_t inode, pid_t pid = 500, watch::EventKind kind = watch::EventKind::open_permission) {
-        UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        const int number = fd.get();
+        return deliver(watch::EventFile(null()), inode, pid, kind);
+    }
+    /// Likewise, of a file behind a server.
+    int open_put_away(std::uint64_t inode) {
+        return deliver(watch::EventFile(null(), null()), inode, 500, watch::EventKind::open_permission);
+    }
+    static UniqueFd null() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+    int deliver(watch::EventFile file, std::uint64_t inode, pid_t pid, watch::EventKind kind) {
+        const int number = file.fd();
         descriptors[number] = inode;
         answers.erase(number);
-        gate().on_event({kind, std::move(fd), pid});
+        gate().on_event({kind, std::move(file), pid});
         return number;
     }
     void close_write(std::uint64_t inode, pid_t pid = 500) { open(inode, pid, watch::EventKind::close_write); }
@@ -93,7 +100,7 @@ class World final : public Responder,
     }
     void kill_worker(WorkerId worker) override { killed.push_back(worker); }
     void take(Outcome&& outcome) override { outcomes.push_back(std::move(outcome)); }
-    bool check_digest(std::uint64_t scan, UniqueFd) override {
+    bool check_digest(std::uint64_t scan, watch::EventFile) override {
         digest_questions.push_back(scan);
         return digests_work;
     }
@@ -124,6 +131,7 @@ class World final : public Responder,
     std::string path(int fd) override { return files[descriptors[fd]].path; }
     int mount_id(int fd) override { return files.at(descriptors[fd]).mount; }
     std::string executable(pid_t) override { return process; }
+    uid_t owner_of(pid_t pid) override { return owners[pid]; }
     std::optional<std::uint32_t> generation(int fd) override { return files.at(descriptors[fd]).generation; }
 
     static constexpr pid_t kOwnPid = 100;
@@ -144,6 +152,7 @@ class World final : public Responder,
     bool marks_pin_memory = false;
     std::deque<Outcome> outcomes;
     std::string process = "/usr/bin/cat";
+    std::map<pid_t, uid_t> owners; ///< 0 where nobody is named
     std::size_t submitted = 0;
     int double_answers = 0;
     int answers_after_close = 0;

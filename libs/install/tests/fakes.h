@@ -71,8 +71,9 @@ class FakePackages final : public sys::PackageManager {
     explicit FakePackages(Fate& fate) : fate_(fate) {}
     std::string_view name() const override { return "dpkg"; }
     Result<sys::PackageState> state(const std::string&) override { return now; }
-    Result<sys::PackageFile> inspect(const std::string&) override {
-        return sys::PackageFile{"picket", "0.1.0", "amd64"};
+    Result<sys::PackageFile> inspect(const std::string& file) override {
+        const std::string name = file.substr(file.rfind('/') + 1); // fetched ones are VERSION.deb
+        return sys::PackageFile{"picket", name.substr(0, name.rfind('.')), "amd64"};
     }
     Result<void> install(const std::string& file) override {
         const std::string name = file.substr(file.rfind('/') + 1); // kept ones are VERSION_SHA256.deb
@@ -94,6 +95,8 @@ class FakePackages final : public sys::PackageManager {
         return {};
     }
     Result<void> finish(const std::string&) override {
+        if (!finishes)
+            return Error(ErrorCode::internal, "it has to be installed anew");
         now.status = sys::PackageStatus::installed;
         return {};
     }
@@ -101,6 +104,7 @@ class FakePackages final : public sys::PackageManager {
     sys::PackageState now;
     std::vector<sys::PackageRemoval> removals;
     std::vector<std::string> installed; ///< versions, in their order
+    bool finishes = true;               ///< rpm does not
 
   private:
     Fate& fate_;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
 
 #include <doctest/doctest.h>
 
@@ -36,6 +38,17 @@ class FakeRepositories final : public sys::RepositoryClient {
             return *refusal;
         return index;
     }
+    Result<void> fetch_package(const sys::Repository&, const std::string& package, const std::string& version,
+                               const std::string& path) override {
+        PICKET_TRY(fate_.fails("repositories.fetch " + version));
+        if (fetch_refusal)
+            return *fetch_refusal;
+        if (std::find(held.begin(), held.end(), version) == held.end())
+            return Error(ErrorCode::not_found, "it does not hold that version any more");
+        fetched.push_back(version);
+        std::ofstream(path) << package << version;
+        return {};
+    }
     std::optional<WallTime> last_seen(const sys::Repository&) override { return seen; }
     Result<std::vector<std::string>> missing_keys(const std::vector<std::string>& fingerprints) override {
         return rpm_keys == 0 ? fingerprints : std::vector<std::string>{};
@@ -58,9 +71,12 @@ class FakeRepositories final : public sys::RepositoryClient {
 
     std::string keyring = key('a') + key('b');
     std::string signature = "signed";
-    sys::RepositoryIndex index{"0.1.0", WallTime(std::chrono::hours(24 * 365 * 60)), std::nullopt};
+    sys::RepositoryIndex index{"0.1.0", "", WallTime(std::chrono::hours(24 * 365 * 60)), std::nullopt};
+    std::vector<std::string> held{"0.1.0"}; ///< versions whose package can be fetched
+    std::vector<std::string> fetched;
     std::optional<WallTime> seen;
     std::optional<Error> refusal;
+    std::optional<Error> fetch_refusal;
     sys::Repository looked_at;
     std::size_t rpm_keys = 0;
     std::vector<std::string> forgotten;
@@ -82,6 +98,23 @@ struct RepositoryHost : Host {
         wanted.bundle.clear();
         wanted.from_repo = kUrl;
         return wanted;
+    }
+    /// Installed from it, which has 0.2.0 since.
+    void publish_newer() {
+        REQUIRE_FALSE(run(request()).failure);
+        repositories.index.version = "0.2.0";
+        repositories.held.emplace_back("0.2.0");
+    }
+    static Request upgrade_request() {
+        Request wanted;
+        wanted.verb = VerbKind::upgrade;
+        return wanted;
+    }
+    std::vector<std::string> kept() const {
+        std::vector<std::string> versions;
+        for (const KeptPackage& package : kept_packages(root))
+            versions.push_back(package.version);
+        return versions;
     }
     std::string text(const char* path) const { return root.read(path, kibibytes(64)).value_or(""); }
     FakeRepositories repositories;
@@ -227,10 +260,148 @@ TEST_CASE("each ring has an index of its own: what another ring showed does not 
     Request request = host.request();
     request.ring = "insiders";
     request.from_repo += "/insiders";
+    CHECK(host.run(request).exit() == InstallerExit::bundle_refused); // what comes is of no ring
+    host.repositories.index.ring = "insiders";
     const Report report = host.run(request);
     REQUIRE_MESSAGE(!report.failure, (report.failure ? report.failure->message : ""));
     *host.repositories.index.published -= std::chrono::hours(1);
     CHECK(host.run(request).exit() == InstallerExit::bundle_refused);
+}
+
+TEST_CASE("one ring's index in another's place is refused") {
+    RepositoryHost host;
+    host.repositories.index.ring = "insiders";
+    const Report report = host.run(host.request());
+    CHECK(report.exit() == InstallerExit::bundle_refused);
+    CHECK(report.failure->message.find("the ring insiders") != std::string::npos);
+    Request request = host.request();
+    request.from_repo += "/insiders"; // as part of the address
+    CHECK_FALSE(host.run(request).failure);
+}
+
+TEST_CASE("an upgrade comes from where the host was installed from, and so does the way back") {
+    RepositoryHost host;
+    host.publish_newer();
+    const Report planned = host.check_prediction(RepositoryHost::upgrade_request());
+    CHECK(planned.checks.back()["status"] == "pass");
+    CHECK(planned.after["way_back"] == "0.1.0");
+    CHECK(host.packages.now.version == "0.2.0");
+    CHECK(host.kept() == std::vector<std::string>{"0.1.0", "0.2.0"});
+    CHECK_FALSE(host.exists(files::kIncoming));
+    const auto receipt = data::parse_json(host.text(files::kReceipt)).value();
+    CHECK(receipt["repository"]["version"] == "0.2.0");
+    const auto before = host.tree.contents();
+    const Report again = host.run(RepositoryHost::upgrade_request());
+    CHECK_FALSE(again.failure);
+    CHECK_FALSE(again.changed);
+    CHECK(host.tree.contents() == before);
+    Request back;
+    back.verb = VerbKind::rollback;
+    REQUIRE_FALSE(host.run(back).failure);
+    CHECK(host.packages.now.version == "0.1.0");
+}
+
+TEST_CASE("a bad version from a repository goes back to the one before, and leaves nothing") {
+    RepositoryHost host;
+    host.publish_newer();
+    host.daemon.unproved_version = "0.2.0";
+    const Report report = host.run(RepositoryHost::upgrade_request());
+    CHECK(report.exit() == InstallerExit::installation_failed);
+    CHECK(host.packages.now.version == "0.1.0");
+    CHECK(report.failure->fix.find("0.1.0 is back and protects") != std::string::npos);
+    CHECK(host.kept().empty());
+    CHECK_FALSE(host.exists(files::kIncoming));
+}
+
+TEST_CASE("where the repository has lost the version before, the plan says that there is no way back") {
+    RepositoryHost host;
+    host.publish_newer();
+    host.repositories.held = {"0.2.0"};
+    Request request = RepositoryHost::upgrade_request();
+    request.dry_run = true;
+    const Report planned = host.run(request);
+    REQUIRE_FALSE(planned.failure);
+    CHECK(planned.checks.back()["status"] == "warn");
+    request.dry_run = false;
+    REQUIRE_FALSE(host.run(request).failure);
+    CHECK(host.kept() == std::vector<std::string>{"0.2.0"});
+}
+
+TEST_CASE("a host that came from a bundle is upgraded from a repository, which it knows from then on") {
+    RepositoryHost host;
+    REQUIRE_FALSE(host.run(host.install_request()).failure);
+    host.repositories.index.version = "0.2.0";
+    host.repositories.held = {"0.2.0"};
+    Request request = RepositoryHost::upgrade_request();
+    request.from_repo = kUrl;
+    const Report report = host.run(request);
+    REQUIRE_MESSAGE(!report.failure, (report.failure ? report.failure->message : ""));
+    CHECK(host.repositories.fetched == std::vector<std::string>{"0.2.0"});
+    CHECK(host.kept() == std::vector<std::string>{"0.1.0", "0.2.0"});
+    CHECK(host.text("/etc/apt/sources.list.d/picket.sources").find(kUrl) != std::string::npos);
+}
+
+TEST_CASE("a version of the repository can be named; an older one only with the word for it") {
+    RepositoryHost host;
+    host.publish_newer();
+    host.repositories.held.emplace_back("0.1.5");
+    Request request = RepositoryHost::upgrade_request();
+    request.version = "0.1.5";
+    REQUIRE_FALSE(host.run(request).failure);
+    CHECK(host.packages.now.version == "0.1.5");
+    request.version = "0.1.0";
+    CHECK(host.run(request).exit() == InstallerExit::requirement_not_met);
+    request.version = "0.3.0";
+    const Report gone = host.run(request);
+    CHECK(gone.exit() == InstallerExit::installation_failed);
+    CHECK(gone.failure->message.find("does not hold that version") != std::string::npos);
+    CHECK(host.packages.now.version == "0.1.5");
+    CHECK_FALSE(host.exists(files::kIncoming));
+}
+
+TEST_CASE("a fetch that is stopped, or finds no room, says so and changes nothing") {
+    RepositoryHost host;
+    host.publish_newer();
+    const auto before = host.tree.contents();
+    host.repositories.fetch_refusal = Error(ErrorCode::cancelled, "stopped");
+    const Report stopped = host.run(RepositoryHost::upgrade_request());
+    CHECK(stopped.exit() == InstallerExit::interrupted);
+    CHECK(stopped.failure->fix == "Nothing was changed.");
+    host.repositories.fetch_refusal = Error::from_errno(ENOSPC, "0.2.0.deb");
+    const Report full = host.run(RepositoryHost::upgrade_request());
+    CHECK(full.exit() == InstallerExit::requirement_not_met);
+    CHECK(full.failure->fix.find("Make room") == 0);
+    CHECK(host.tree.contents() == before);
+}
+
+TEST_CASE("what the receipt says of named keys counts for the next run, and nothing where none were named") {
+    RepositoryHost host;
+    host.publish_newer();
+    host.repositories.keyring = key('b') + key('c'); // rotated: the next one signs
+    CHECK_FALSE(host.run(RepositoryHost::upgrade_request()).failure);
+
+    RepositoryHost pinned;
+    Request request = pinned.request();
+    request.repo_keys = {install::trust_repository(pinned.ports, kUrl, {}).value().fingerprints[0]};
+    REQUIRE_FALSE(pinned.run(request).failure);
+    pinned.repositories.keyring = key('b') + key('c');
+    CHECK(pinned.run(RepositoryHost::upgrade_request()).exit() == InstallerExit::bundle_refused);
+}
+
+TEST_CASE("an upgrade from a repository is killed anywhere: the next run has a whole version") {
+    for (int n = 0;; ++n) {
+        RepositoryHost host;
+        host.publish_newer();
+        if (!host.run_killed_at(RepositoryHost::upgrade_request(), n))
+            break;
+        CAPTURE(n);
+        REQUIRE_FALSE(host.run(RepositoryHost::upgrade_request()).failure);
+        CHECK(host.packages.now.status == sys::PackageStatus::installed);
+        CHECK(host.packages.now.version == "0.2.0");
+        CHECK(host.kept().back() == "0.2.0");
+        CHECK_FALSE(host.exists(files::kJournal));
+        CHECK_FALSE(host.exists(files::kIncoming));
+    }
 }
 
 TEST_CASE("a repository is of no use for an image") {

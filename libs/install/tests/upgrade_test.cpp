@@ -170,7 +170,7 @@ TEST_CASE("an older version is refused unless it is asked for") {
     const Report refused = host.upgrade();
     CHECK(refused.exit() == InstallerExit::requirement_not_met);
     CHECK_FALSE(refused.changed);
-    CHECK(refused.failure->message == "Picket 0.1.0 is installed, and the bundle holds the older 0.0.9");
+    CHECK(refused.failure->message == "Picket 0.1.0 is installed, and 0.0.9 is older");
     Request request = Upgradable::upgrade_request();
     request.allow_downgrade = true;
     const Report report = host.run(request);
@@ -227,6 +227,22 @@ TEST_CASE("without the package of the version before, the plan says beforehand t
         CHECK(host.run(host.install_request()).changed);
         CHECK(host.kept() == std::vector<std::string>{"0.1.0"});
     }
+}
+
+TEST_CASE("without a way back and killed at every single point, the next run ends with a whole package") {
+    for (const bool finishes : {true, false})
+        for (int n = 0; n < 500; ++n) {
+            CAPTURE(finishes);
+            CAPTURE(n);
+            Upgradable host;
+            host.lose_kept_packages();
+            host.packages.finishes = finishes;
+            if (!host.run_killed_at(Upgradable::upgrade_request(), n))
+                break;
+            CHECK(host.upgrade().exit() == InstallerExit::success);
+            CHECK(host.packages.now.version == "0.2.0");
+            CHECK(host.whole());
+        }
 }
 
 TEST_CASE("rollback goes one version back, once") {

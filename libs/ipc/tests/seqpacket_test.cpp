@@ -123,6 +123,19 @@ TEST_CASE("listen_at: mode in force, a dead socket is replaced, a living one is 
     CHECK(mode_of(path) == 0600);
 }
 
+TEST_CASE("a bound path is gone when its file is, or another is in its place") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path + "/s";
+    const UniqueFd first = listen_at(path, 0600).value();
+    const BoundPath bound(path);
+    CHECK(bound.is_there());
+    REQUIRE(unlink(path.c_str()) == 0);
+    CHECK_FALSE(bound.is_there());
+    const UniqueFd second = listen_at(path, 0600).value();
+    CHECK_FALSE(bound.is_there());
+    CHECK_FALSE(BoundPath(directory.path + "/never").is_there());
+}
+
 TEST_CASE("listen_at replaces nothing but a socket, and nothing where others may write") {
     const TemporaryDirectory directory;
     const std::string file = directory.path + "/file";
@@ -178,4 +191,20 @@ TEST_CASE("wait_readable ends at its timeout") {
     REQUIRE(send_message(there.get(), "x"));
     CHECK(wait_readable(here.get(), kPatience));
     CHECK(wait_writable(here.get(), kPatience));
+}
+
+TEST_CASE("peek_descriptor: the file stays where it is, for the next one too") {
+    auto [here, there] = pair();
+    CHECK_FALSE(peek_descriptor(here.get()));
+    const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    REQUIRE(send_message(there.get(), "f", {file.get()}));
+    there.reset();
+    for (int i = 0; i < 2; ++i) {
+        const auto found = peek_descriptor(here.get());
+        REQUIRE(found);
+        CHECK(::fcntl(found->get(), F_GETFD) == FD_CLOEXEC);
+    }
+    auto [other, sender] = pair();
+    REQUIRE(send_message(sender.get(), "none"));
+    CHECK(peek_descriptor(other.get()).error().code() == ErrorCode::invalid_input);
 }

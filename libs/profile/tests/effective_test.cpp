@@ -58,7 +58,7 @@ TEST_CASE("every key reaches the policy") {
         "realTimeProtection": {"openDeadlineMs": 300, "openFailureAction": "deny", "execFailureAction": "deny",
                                "quarantine": "disabled"},
         "quarantine": {"maximumPerMinute": 5, "retentionDays": 0},
-        "definitions": {"updateIntervalSeconds": 900},
+        "definitions": {"updateIntervalSeconds": 900, "minimumAgeSeconds": 86400},
         "product": {"expirationWarningDays": 0, "afterExpiration": "warning"},
         "engine": {"workers": 3, "scanTimeLimitSeconds": 5}})")});
     const PolicySnapshot policy = compile(merged.document);
@@ -84,6 +84,7 @@ TEST_CASE("every key reaches the policy") {
     CHECK(policy->quarantine_maximum_per_minute == 5);
     CHECK(policy->quarantine_retention_days == 0);
     CHECK(policy->definitions_interval == std::chrono::seconds(900));
+    CHECK(policy->definitions_minimum_age == std::chrono::seconds(86'400));
     CHECK(policy->expiration_warning_days == 0);
     CHECK_FALSE(policy->expired_is_unhealthy);
     CHECK(policy->engine_workers == 3);

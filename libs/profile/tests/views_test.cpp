@@ -45,6 +45,9 @@ TEST_CASE("what protects less is told, what protects more is not") {
           "failure_action: execFailureAction changed from deny to allow\n");
     CHECK(told("{}", R"({"definitions":{"updateIntervalSeconds":86400}})") ==
           "definitions_interval: definitions are looked for every 86400 s, and were every 14400 s\n");
+    CHECK(told(R"({"definitions":{"minimumAgeSeconds":3600}})", R"({"definitions":{"minimumAgeSeconds":86400}})") ==
+          "definitions_age: definitions are taken when they are 86400 s old, and were at 3600 s\n");
+    CHECK(told(R"({"definitions":{"minimumAgeSeconds":3600}})", "{}") == "");
 }
 
 TEST_CASE("a weakening names whose word it is: who says so now, or who no longer says otherwise") {

@@ -70,17 +70,52 @@ TEST_CASE("a later export takes its own files along, and leaves what was changed
     const Folder folder;
     REQUIRE(write_files(folder.root, "ansible", first()));
     folder.write("a.txt", "with the names of my hosts");
-    const std::vector<ProjectFile> second{{"a.txt", "A"}, {"secret", "S", 0600}, {"new", "n"}};
+    const std::vector<ProjectFile> second{{"a.txt", "a"}, {"secret", "S", 0600}, {"new", "n"}};
     for (int round = 0; round < 2; ++round) {
         const auto written = write_files(folder.root, "ansible", second);
         REQUIRE(written);
         CHECK(written->kept == std::vector<std::string>{"a.txt"});
+        CHECK(written->outdated.empty());
         CHECK(written->removed.size() == (round == 0 ? 1 : 0));
         CHECK(folder.read("a.txt") == "with the names of my hosts");
         CHECK(folder.read("secret") == "S");
         CHECK_FALSE(folder.root.exists("/deep"));
     }
     CHECK(write_files(folder.root, "puppet", second).error().code() == ErrorCode::conflict);
+}
+
+TEST_CASE("what is left alone though an export has something else for it, or no use, is told once") {
+    const Folder folder;
+    REQUIRE(write_files(folder.root, "ansible", first()));
+    folder.write("a.txt", "mine");
+    folder.write("deep/er/b.txt", "mine, too");
+    const std::vector<ProjectFile> second{{"a.txt", "A"}, {"secret", "s", 0600}};
+    const auto written = write_files(folder.root, "ansible", second);
+    REQUIRE(written);
+    CHECK(written->kept.empty());
+    CHECK(written->outdated == std::vector<std::string>{"a.txt"});
+    CHECK(written->unused == std::vector<std::string>{"deep/er/b.txt"});
+    const auto again = write_files(folder.root, "ansible", second);
+    REQUIRE(again);
+    CHECK(again->kept == std::vector<std::string>{"a.txt"});
+    CHECK(again->outdated.empty());
+    CHECK(again->unused.empty());
+    CHECK(folder.read("a.txt") == "mine");
+    CHECK(folder.read("deep/er/b.txt") == "mine, too");
+}
+
+TEST_CASE("a file that is to stay as it is stays the export's") {
+    const Folder folder;
+    REQUIRE(write_files(folder.root, "ansible", first()));
+    folder.write("secret", "encrypted");
+    std::vector<ProjectFile> second = first();
+    second.back() = {.path = "secret", .content = "", .as_it_is = true};
+    const auto written = write_files(folder.root, "ansible", second);
+    REQUIRE(written);
+    CHECK(written->kept == std::vector<std::string>{"secret"});
+    const std::vector<ProjectFile> third{{"secret", "another", 0600}};
+    CHECK(write_files(folder.root, "ansible", third)->outdated == std::vector<std::string>{"secret"});
+    CHECK(folder.read("secret") == "encrypted");
 }
 
 TEST_CASE("every shipped profile has a group, and is whole where it is exported") {

@@ -83,6 +83,20 @@ TEST_CASE("a limit is cut to the hard limit in force") {
           }) == 0);
 }
 
+TEST_CASE("a soft limit can be raised again, up to the hard limit") {
+    CHECK(in_child([] {
+              if (!set_limits({{RLIMIT_NOFILE, 50}}) || !set_soft_limits({{RLIMIT_NOFILE, 20}}))
+                  return 99;
+              rlimit lowered{};
+              getrlimit(RLIMIT_NOFILE, &lowered);
+              if (!set_soft_limits({{RLIMIT_NOFILE, RLIM_INFINITY}}))
+                  return 98;
+              rlimit raised{};
+              getrlimit(RLIMIT_NOFILE, &raised);
+              return lowered.rlim_cur == 20 && lowered.rlim_max == 50 && raised.rlim_cur == 50 ? 0 : 1;
+          }) == 0);
+}
+
 TEST_CASE("a child dies with its parent and notices a parent that is gone") {
     CHECK(in_child([] {
               const auto gone = die_with_parent(1);

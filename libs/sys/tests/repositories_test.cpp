@@ -43,9 +43,11 @@ TEST_CASE("each kind of package manager gets its files, with signatures demanded
         CHECK(dnf[2].content.find("file://" + dnf[key].path) != std::string::npos);
 }
 
-TEST_CASE("date and end of an rpm index are those of its signed file") {
+TEST_CASE("date, end and ring of an rpm index are those of its signed file") {
     const RepositoryIndex index = index_of_repomd("<repomd><revision>1795846712</revision><tags>"
-                                                  "<content>valid-until=1798438712</content></tags></repomd>");
+                                                  "<content>valid-until=1798438712</content>"
+                                                  "<content>ring=insiders</content></tags></repomd>");
+    CHECK(index.ring == "insiders");
     CHECK(index.published == WallTime(std::chrono::seconds(1795846712)));
     CHECK(index.expires == WallTime(std::chrono::seconds(1798438712)));
     CHECK_FALSE(index_of_repomd("<revision>yesterday</revision>").published);

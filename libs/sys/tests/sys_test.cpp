@@ -74,6 +74,12 @@ TEST_CASE("run gives output, status, timeout, and passes no environment on") {
     const auto slow = run({"sleep", "30"}, {.timeout = Milliseconds(100)});
     REQUIRE(slow);
     CHECK(slow->timed_out);
+    const std::atomic<bool> stop{true};
+    const auto stopped = run({"sleep", "30"}, {.stop = &stop});
+    REQUIRE(stopped);
+    CHECK(stopped->stopped);
+    CHECK_FALSE(stopped->timed_out);
+    CHECK_FALSE(stopped->ok());
     CHECK_FALSE(slow->ok());
     CHECK(run({"/nonexistent/program"}).error().code() == ErrorCode::not_found);
     const auto big = run({"/bin/sh", "-c", "head -c 3000000 /dev/zero"}, {.output_limit = kibibytes(64)});

@@ -91,36 +91,44 @@ class Mirror final : public Fetcher {
     const Clock& clock_;
 };
 
-/// A host of that organisation, with definitions of its bundle.
-struct Host {
-    Host() : mirror(clock) {
+/// A day, and a mirror on that day.
+struct Setting {
+    Setting() : mirror(clock) {
         clock.set_wall(build::built_at() + std::chrono::hours(24));
+        mirror.name_keys(1);
+    }
+    picket::testing::FakeClock clock;
+    Mirror mirror;
+};
+
+/// A host of that organisation, with definitions of its bundle.
+struct Machine {
+    explicit Machine(Setting& at) : setting(at) {
         REQUIRE(mkdtemp(top.data()) != nullptr);
         root.emplace(sys::Root::open(top).value());
-        mirror.name_keys(1);
-        onboard(mirror.organisation.public_key());
+        onboard(setting.mirror.organisation.public_key());
         store.emplace(*root);
         REQUIRE(store->install("20000101T000000Z-bundle", {{.name = "base.hdb", .content = "base\n"}}, "bundle", {}));
         REQUIRE(store->make_current("20000101T000000Z-bundle"));
         restart();
     }
-    ~Host() { std::filesystem::remove_all(top); }
-    Host(const Host&) = delete;
-    Host& operator=(const Host&) = delete;
+    ~Machine() { std::filesystem::remove_all(top); }
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
 
     void onboard(const crypto::PublicKey& key) const {
         REQUIRE(root->make_directories(paths::kConfigDirectory, 0755));
-        const data::Json document{{"endpoints", {{"definitions", mirror.base + "/"}}},
+        const data::Json document{{"endpoints", {{"definitions", setting.mirror.base + "/"}}},
                                   {"proxy", nullptr},
                                   {"ca_certificates", data::Json::array()},
                                   {"keys", {{{"id", crypto::to_text(key.id)}, {"public", key.to_base64()}}}}};
         REQUIRE(root->write_atomically(paths::kOnboarding, data::to_text(document), 0600));
     }
     /// As a new process.
-    void restart() { updater.emplace(*root, clock, mirror); }
+    void restart() { updater.emplace(*root, setting.clock, setting.mirror); }
     /// Prepared and taken by the engine.
-    Outcome update() {
-        Outcome outcome = updater->prepare();
+    Outcome update(std::chrono::seconds minimum_age = std::chrono::seconds(0)) {
+        Outcome outcome = updater->prepare(minimum_age);
         if (outcome.status == Outcome::Status::candidate)
             REQUIRE(updater->commit(outcome.generation));
         return outcome;
@@ -133,12 +141,16 @@ struct Host {
         return root->list(paths::kIncomingDefinitions).value_or(std::vector<std::string>{}).size();
     }
 
-    std::string top = "/tmp/picket-updates-XXXXXX";
-    picket::testing::FakeClock clock;
-    Mirror mirror;
+    Setting& setting;
+    std::string top = std::string(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") + "/picket-updates-XXXXXX";
     std::optional<sys::Root> root;
     std::optional<definitions::Store> store;
     std::optional<Updater> updater;
+};
+
+/// The only one of its organisation.
+struct Host : Setting, Machine {
+    Host() : Machine(static_cast<Setting&>(*this)) {}
 };
 
 } // namespace picket::updates::testing

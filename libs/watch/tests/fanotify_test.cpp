@@ -70,7 +70,7 @@ int serve(FanotifyGroup& group, pid_t reader, Decision decision, bool& seen) {
         for (const KernelEvent& event : events)
             if (event.kind == EventKind::open_permission) {
                 seen = seen || event.pid == reader;
-                CHECK(group.respond(event.file.get(), decision));
+                CHECK(group.respond(event.file.fd(), decision));
             }
     }
     kill(reader, SIGKILL);
@@ -205,6 +205,25 @@ TEST_SUITE("root") {
                 CHECK(is_entered());
             }
         }
+    }
+
+    TEST_CASE("a file that is never asked about proves nothing: another one is opened") {
+        const PrivateMount mount;
+        fs::create_directories(mount.path / "folder");
+        std::ofstream(mount.path / "folder/other") << "content";
+        struct stat other {};
+        REQUIRE(::stat((mount.path / "folder/other").c_str(), &other) == 0);
+        auto scout = MountScout::start(ScoutGranularity::per_filesystem, {mount.path}, {mount.path / "file"});
+        REQUIRE(scout);
+        CHECK(next_report_of(*scout,
+                             [](const MountReport& report) { return report.state == MountReport::State::swept; }));
+        REQUIRE(scout->prove());
+        std::uint64_t opened = 0;
+        CHECK(next_report_of(*scout, [&](const MountReport& report) {
+            opened = report.canary_inode;
+            return report.state == MountReport::State::canary;
+        }));
+        CHECK(opened == other.st_ino);
     }
 
     TEST_CASE("the scout finds a mount of the host, and one in a namespace of its own, and says when it goes") {

@@ -48,7 +48,7 @@ class Engine {
     Result<void> use_temporary_directory(const std::string& path);
 
     /// `flags` are scan::ScanFlags. Reads from offset 0 by pread, whatever the descriptor's offset; a file that shrinks
-    /// while it is read, and whatever is no regular file, is unreadable.
+    /// again and again while it is read, and whatever is no regular file, is unreadable.
     Finding scan(int fd, std::uint32_t flags, Milliseconds time_limit);
     Finding scan_memory(ByteSpan content, std::uint32_t flags, Milliseconds time_limit);
 

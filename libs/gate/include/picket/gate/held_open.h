@@ -3,8 +3,8 @@
 #include <utility>
 
 #include <picket/base/clock.h>
-#include <picket/base/unique_fd.h>
 #include <picket/model/verdict.h>
+#include <picket/watch/event_file.h>
 
 namespace picket::gate {
 
@@ -21,10 +21,10 @@ class Responder {
 /// decision the failure policy gave it at birth. The answer comes before the descriptor is closed. Movable only.
 class HeldOpen {
   public:
-    HeldOpen(Responder& responder, UniqueFd file, Decision on_failure)
+    HeldOpen(Responder& responder, watch::EventFile file, Decision on_failure)
         : responder_(&responder), file_(std::move(file)), on_failure_(on_failure) {}
     HeldOpen(HeldOpen&& other) noexcept
-        : pid(other.pid), is_exec(other.is_exec), deadline(other.deadline),
+        : pid(other.pid), owner(other.owner), is_exec(other.is_exec), deadline(other.deadline),
           responder_(std::exchange(other.responder_, nullptr)), file_(std::move(other.file_)),
           on_failure_(other.on_failure_) {}
     HeldOpen& operator=(HeldOpen&&) = delete;
@@ -36,21 +36,23 @@ class HeldOpen {
 
     void answer(Decision decision) {
         if (Responder* const responder = std::exchange(responder_, nullptr); responder != nullptr)
-            responder->respond(file_.get(), decision);
+            responder->respond(file_.fd(), decision);
     }
     bool is_answered() const { return responder_ == nullptr; }
     Decision on_failure() const { return on_failure_; }
-    int fd() const { return file_.get(); }
+    int fd() const { return file_.fd(); }
+    const watch::EventFile& file() const { return file_; }
     /// The descriptor outlives the event, for what is done after the answer. Only once answered.
-    UniqueFd take_file() { return std::move(file_); }
+    watch::EventFile take_file() { return std::move(file_); }
 
     pid_t pid = 0;
+    uid_t owner = 0; ///< of that process, once it is held
     bool is_exec = false;
     MonotonicTime deadline{};
 
   private:
     Responder* responder_;
-    UniqueFd file_;
+    watch::EventFile file_;
     Decision on_failure_;
 };
 

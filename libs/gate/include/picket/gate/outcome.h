@@ -3,9 +3,9 @@
 #include <string>
 #include <sys/types.h>
 
-#include <picket/base/unique_fd.h>
 #include <picket/model/event.h>
 #include <picket/model/verdict.h>
+#include <picket/watch/event_file.h>
 #include <picket/watch/file_facts.h>
 
 namespace picket::gate {
@@ -40,7 +40,7 @@ struct Outcome {
     std::string path;
     std::string message;
     pid_t pid = 0;
-    UniqueFd file;
+    watch::EventFile file;
     std::uint64_t scan_job = 0; ///< of an on-demand scan, else 0
 };
 
@@ -51,7 +51,7 @@ class OutcomeSink {
     virtual void take(Outcome&& outcome) = 0;
     /// Asks for the SHA-256 of `file` to be compared with the allowances; the answer comes by
     /// Gate::on_digest_checked(). False where it cannot be asked: then the threat is no exception.
-    virtual bool check_digest(std::uint64_t scan, UniqueFd file) = 0;
+    virtual bool check_digest(std::uint64_t scan, watch::EventFile file) = 0;
 };
 
 struct GateStatistics {

@@ -7,11 +7,11 @@
 namespace picket::install {
 
 /// A package that stays on the host, so that there is a way back to it: /var/lib/picket/install/packages, 0700, holds
-/// each under a name that says what it is: VERSION_SHA256.deb or .rpm. It came out of a bundle whose signature was
-/// good.
+/// each under a name that says what it is: VERSION_SHA256.deb or .rpm. It came out of a bundle or a repository whose
+/// signature was good.
 struct KeptPackage {
     std::string version;
-    std::string sha256; ///< 64 hex digits, as the bundle's manifest says
+    std::string sha256; ///< 64 hex digits, as they were when its signature was verified
     std::string path;   ///< absolute in the root
 };
 

@@ -23,6 +23,8 @@ struct RemovalReport {
 };
 /// Removes the files, then the directories that are empty then. Goes by directory descriptors and follows no link.
 RemovalReport remove_known(const sys::Root& root, const std::vector<KnownPath>& known);
+/// Where in the product's folders another file system is mounted; "" = nowhere. What it holds is not ours to remove.
+std::string foreign_mount(const sys::Root& root);
 /// Whether anything of `known` is there.
 bool any_present(const sys::Root& root, const std::vector<KnownPath>& known);
 /// Files that somebody would miss: not folders, and not what is below /run.

@@ -23,7 +23,10 @@ struct Wishes {
     std::optional<BundleMaterial> bundle;
     std::optional<RepositoryMaterial> repository; ///< instead of a bundle
     std::optional<KeptPackage> kept;              ///< instead of a bundle; its digest was verified
-    std::string distribution;                     ///< of the host now
+    /// Of an upgrade from a repository, in files::kIncoming: the new package, and that of the version before where the
+    /// repository has it still and the host does not.
+    std::vector<KeptPackage> fetched;
+    std::string distribution; ///< of the host now
     sys::RepositoryKind repository_kind = sys::RepositoryKind::apt;
     std::optional<std::vector<std::string>> install_profiles; ///< rendered; set = exactly these
     std::map<std::string, std::string> tags;                  ///< of --tag
@@ -47,6 +50,10 @@ Plan plan_install(const HostState& state, const Wishes& wishes);
 /// Both: the package goes in, is proved, and until then whatever fails or is cut off puts the version before back where
 /// its package is kept; where it is not, the step's title says so. Empty where that version is installed.
 Plan plan_upgrade(const HostState& state, const Wishes& wishes);
+/// Of the bundle or the repository, one of which is there.
+const std::string& offered_version(const Wishes& wishes);
+/// The package of the installed version, as it is kept or will be; nothing = there is no way back.
+std::optional<KeptPackage> way_back_of(const HostState& state, const Wishes& wishes);
 Plan plan_rollback(const HostState& state, const KeptPackage& to, const Wishes& wishes);
 Plan plan_onboard(const HostState& state, const Wishes& wishes);
 Plan plan_offboard(const HostState& state);

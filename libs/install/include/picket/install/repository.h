@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <picket/install/kept_packages.h>
 #include <picket/install/ports.h>
 #include <picket/sys/repositories.h>
 
@@ -19,8 +20,9 @@ struct TrustedRepository {
 /// What --from-repo led to: its index is verified, and not older than the one that this host has seen.
 struct RepositoryMaterial {
     TrustedRepository source;
-    std::string ring;    ///< what its publisher calls it; "" = it has none
-    std::string version; ///< of the package
+    std::string ring;        ///< what its publisher calls it; "" = it has none
+    bool keys_named = false; ///< by --repo-key: a later run that is to trust others has to name them
+    std::string version;     ///< of the package
     std::optional<WallTime> published;
     std::optional<WallTime> expires;
 };
@@ -49,7 +51,14 @@ Result<RepositoryMaterial> open_repository(const Ports& ports, const RepositoryW
 Result<std::vector<sys::RepositoryFile>> repository_export(const Ports& ports, const std::string& url,
                                                            const std::vector<std::string>& keys);
 
-/// 28 for what is not to be trusted, 27 for a lock, 2 for arguments, else 21.
+/// As --from-repo, --ring and --repo-key named it when `receipt` was written; no URL where it names none.
+RepositoryWish repository_of_receipt(const data::Json& receipt);
+
+/// A package of the repository in files::kIncoming, which is there: verified, under the name by which it may be kept.
+/// Errors as RepositoryClient::fetch_package(); conflict = it is another one than its name says.
+Result<KeptPackage> fetch_package(const Ports& ports, const TrustedRepository& source, const std::string& version);
+
+/// 28 for what is not to be trusted, 27 for a lock, 12 for a full disk, 130 for a stop, 2 for arguments, else 21.
 InstallerExit exit_of_repository(const Error& error);
 Failure repository_failure(const std::string& url, const Error& error);
 

@@ -42,7 +42,7 @@ struct Request {
     Milliseconds lock_timeout{120'000};
     UninstallMode uninstall_mode = UninstallMode::keep_state;
     bool replace_org = false;
-    std::string version;          ///< of upgrade: no other one; "" = whatever the bundle holds
+    std::string version;          ///< of upgrade: no other one; "" = the bundle's, or the repository's newest
     bool allow_downgrade = false; ///< of upgrade and os-upgrade finish
     bool dry_run = false;
     bool is_root = false; ///< who runs this may change the host
@@ -90,6 +90,7 @@ class Session {
     Refusal open_onboarding(const Request& request, Wishes& wishes);
     void open_bundle(const Request& request, Wishes& wishes, CheckRequest& checks);
     void open_repository(const Request& request, Wishes& wishes, CheckRequest& checks);
+    Result<void> make_incoming();
     Refusal refuse_other_organisation(const Request& request, const Wishes& wishes) const;
     Refusal requirements_of_install(const Request& request, const Wishes& wishes) const;
     void open_material(const Request& request, Wishes& wishes, CheckRequest& checks);
@@ -111,6 +112,9 @@ class Session {
     Refusal prepare_os_upgrade(const Request& request, Report& report);
     Refusal finish_os_upgrade(const Request& request, Report& report);
     Refusal choose_material(Request& request, Wishes& wishes) const;
+    bool take_repository_of_receipt(Request& request) const;
+    Refusal open_upgrade(const Request& request, Wishes& wishes, CheckRequest& checks);
+    Result<void> fetch_packages(Wishes& wishes);
     Refusal check_for_replacement(const Request& request, CheckRequest& checks, Report& report);
     Refusal replace(const Request& request, Plan plan, Report& report);
 

@@ -1,7 +1,10 @@
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <utility>
 #include <vector>
 
 #include <picket/base/bytes.h>
@@ -28,6 +31,17 @@ struct Peer {
 /// Creates, binds and listens; a socket left by a dead process is replaced (only a socket, only in a directory that
 /// nobody but root or ourselves may write). `mode` is in force before anyone can connect. O_CLOEXEC, non-blocking.
 Result<UniqueFd> listen_at(const std::string& path, mode_t mode, int backlog = 64);
+/// Whether a path still leads to what was there when this was made: without its file nobody finds a socket any more.
+class BoundPath {
+  public:
+    explicit BoundPath(std::string path);
+    bool is_there() const;
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+    std::optional<std::pair<std::uint64_t, std::uint64_t>> identity_; ///< (device, inode)
+};
 /// Non-blocking and O_CLOEXEC. unavailable = nobody waits; permission; not_found = no such socket.
 Result<UniqueFd> connect_to(const std::string& path);
 /// unavailable where nobody waits.
@@ -40,6 +54,9 @@ Result<void> send_message(int fd, std::string_view content, const std::vector<in
 /// One message, never blocking. unavailable with errno EAGAIN = none waits; not_found = the peer closed;
 /// invalid_input = longer than `limit` or too many descriptors (the message is consumed, its descriptors closed).
 Result<Message> receive_message(int fd, Bytes limit = kMaximumMessage);
+/// The descriptor of the first message that waits, which goes on waiting: a socket as a wrapping for a file.
+/// invalid_input where that message carries none, or several.
+Result<UniqueFd> peek_descriptor(int fd);
 /// Waits until `fd` is readable. False on timeout.
 bool wait_readable(int fd, int timeout_ms);
 bool wait_writable(int fd, int timeout_ms);

@@ -80,6 +80,7 @@ struct Policy {
     std::string syslog_target;      ///< "" = off, or unix:/PATH
     std::string syslog_facility = "daemon";
     std::chrono::seconds definitions_interval{14'400}; ///< between two looks at the mirror
+    std::chrono::seconds definitions_minimum_age{0};   ///< since their signature, before they are taken
     unsigned expiration_warning_days = 30;             ///< before the build's end; 0 = no warning
     bool expired_is_unhealthy = true;                  ///< false: past its date is a warning only
     unsigned engine_workers = 0;                       ///< 0 = as many as the engine takes by itself

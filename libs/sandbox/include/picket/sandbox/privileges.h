@@ -39,5 +39,7 @@ struct ResourceLimit {
 };
 /// Soft and hard limit; a value above the hard limit in force is cut to it.
 Result<void> set_limits(const std::vector<ResourceLimit>& limits);
+/// The soft limit only: it can be raised again.
+Result<void> set_soft_limits(const std::vector<ResourceLimit>& limits);
 
 } // namespace picket::sandbox

@@ -16,13 +16,13 @@
 ///            gate → engine: EngineCommand; engine → gate: EngineStatus (the answer to ping, and at each change).
 ///   worker   one per worker, made by the zygote just before it forks the worker, which then alone holds it. First
 ///            message: EngineHello{role=worker}. gate → worker: ScanRequest with exactly one descriptor
-///            (SCM_RIGHTS, O_RDONLY); worker → gate: one ScanReply for it. One request at a time. A worker closes
-///            its end and exits when it has scanned its share; the gate sees EOF between requests and is content.
-///            EOF during a request is "engine crashed on this file".
+///            (SCM_RIGHTS, O_RDONLY; see kScanPutAway); worker → gate: one ScanReply for it. One request at a time. A
+///            worker closes its end and exits when it has scanned its share; the gate sees EOF between requests and is
+///            content. EOF during a request is "engine crashed on this file".
 namespace picket::scan {
 
 inline constexpr std::uint32_t kProtocolMagic = 0x54434b50; // "PKCT"
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 enum class ConnectionRole : std::uint32_t { control = 1, worker = 2 };
 
@@ -44,7 +44,8 @@ enum ScanFlags : std::uint32_t {
     kScanHeuristics = 1U << 1,
     kScanPotentiallyUnwanted = 1U << 2,
     kScanLowPriority = 1U << 3, ///< the worker reads when nobody else wants to
-    kScanFlagsEnd = 1U << 4,
+    kScanPutAway = 1U << 4,     ///< the descriptor is a socket in which the file lies (ipc::peek_descriptor())
+    kScanFlagsEnd = 1U << 5,
 };
 
 struct ScanRequest {

@@ -28,7 +28,7 @@ struct PackageState {
 /// What a package file says of itself.
 struct PackageFile {
     std::string name;
-    std::string version;
+    std::string version; ///< as PackageState has it
     std::string architecture;
 };
 

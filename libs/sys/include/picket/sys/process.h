@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@ namespace picket::sys {
 
 struct RunOptions {
     Milliseconds timeout{60'000};                   ///< then SIGTERM, 5 s later SIGKILL to its process group
+    const std::atomic<bool>* stop = nullptr;        ///< true: likewise, before that
     std::string input;                              ///< its standard input
     std::map<std::string, std::string> environment; ///< its whole environment; PATH and LC_ALL=C are added
     bool own_session = true;                        ///< setsid: a Ctrl-C on our terminal does not reach it
@@ -23,9 +25,10 @@ struct RunOptions {
 struct RunOutcome {
     int exit_status = 0; ///< of exit(); 128 + signal where a signal ended it
     bool timed_out = false;
+    bool stopped = false; ///< as RunOptions::stop wanted
     std::string output;
     std::string error_output;
-    bool ok() const { return exit_status == 0 && !timed_out; }
+    bool ok() const { return exit_status == 0 && !timed_out && !stopped; }
 };
 
 /// Runs a program by absolute path or by name in the fixed path /usr/sbin:/usr/bin:/sbin:/bin; never through a shell.

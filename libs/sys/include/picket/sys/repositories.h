@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,7 @@ std::vector<std::string> repository_file_names(RepositoryKind kind);
 /// What the signed index says.
 struct RepositoryIndex {
     std::string version; ///< the newest of the package that was asked for; "" = it is not there
+    std::string ring;    ///< which of its publisher's rings it is the index of; "" = it has none
     std::optional<WallTime> published;
     std::optional<WallTime> expires;
 };
@@ -46,8 +48,9 @@ enum class PackageWish { install, mend };
 /// The host's own package manager, as far as it fetches. Every call runs its programs as PackageManager's do, with
 /// signatures, expiry and TLS demanded whatever the host's configuration says. One thread.
 /// Errors: corrupt = what came is damaged, changed or expired; conflict = it is signed by a key that is not in the
-/// keyring; unavailable = another process holds a lock; not_found = there is no such repository, package, version or
-/// program; exhausted = more than asked for; internal = anything else, with the program's own words.
+/// keyring; unavailable = another process holds a lock; cancelled = it was stopped; not_found = there is no such
+/// repository, package, version or program; exhausted = more than asked for; internal = anything else, with the
+/// program's own words.
 class RepositoryClient {
   public:
     virtual ~RepositoryClient() = default;
@@ -57,6 +60,10 @@ class RepositoryClient {
     virtual Result<std::string> fetch(const std::string& url, Bytes limit) = 0;
     /// Fetches and verifies the index as if the repository were configured; changes nothing on the host.
     virtual Result<RepositoryIndex> look_into(const Repository& repository, const std::string& package) = 0;
+    /// After look_into() of the same repository. Fetches exactly that version's package as `path`, a file of the host
+    /// that is not there yet, and verifies it by the repository's keys; installs nothing.
+    virtual Result<void> fetch_package(const Repository& repository, const std::string& package,
+                                       const std::string& version, const std::string& path) = 0;
     /// Of the index that the host's own caches hold; nothing where they hold none.
     virtual std::optional<WallTime> last_seen(const Repository& repository) = 0;
     /// Gives the keys to the package manager's own keyring where it has one (rpm). Fingerprints of those that were not
@@ -69,8 +76,9 @@ class RepositoryClient {
 };
 
 enum class DnfKind { dnf, yum };
-std::unique_ptr<RepositoryClient> make_apt_client();
-std::unique_ptr<RepositoryClient> make_dnf_client(DnfKind kind);
-std::unique_ptr<RepositoryClient> make_zypper_client();
+/// `stop`: true ends the fetching of a package. It outlives the client.
+std::unique_ptr<RepositoryClient> make_apt_client(const std::atomic<bool>& stop);
+std::unique_ptr<RepositoryClient> make_dnf_client(DnfKind kind, const std::atomic<bool>& stop);
+std::unique_ptr<RepositoryClient> make_zypper_client(const std::atomic<bool>& stop);
 
 } // namespace picket::sys

@@ -15,6 +15,12 @@ Result<void> judge_key_list(const Memory& memory, const trust::KeyList& list, Wa
 Result<void> judge_set(const Memory& memory, const SetRecord& offered, WallTime now);
 /// Taken back or refused by the engine, and nothing newer: why. Nothing where it may be tried.
 std::optional<std::string> why_refused(const Memory& memory, const SetRecord& offered);
+/// This host looks at `offered` again, `clock` says what time it is: how long it has waited by now.
+Held hold_on(const std::optional<Held>& before, const SetRecord& offered, std::chrono::seconds minimum_age,
+             const Clock& clock);
+/// When it may be taken, at the latest; nothing where that is now. It is old enough by its signed day and the clock, or
+/// because this host has waited that long for it: so a day in the future holds it no longer, and is no way past it.
+std::optional<WallTime> held_until(const Held& held, WallTime clock);
 /// May the accepted set go on counting as the newest, where the mirror says that nothing changed?
 bool still_signed(const Memory& memory, const trust::KeyList& list);
 

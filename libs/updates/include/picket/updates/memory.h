@@ -40,6 +40,16 @@ struct Refused {
     std::string message;
 };
 
+/// A set that is younger than the profile wants it to be: not taken yet, and not fetched.
+struct Held {
+    SetRecord set;
+    std::int64_t minimum_age = 0; ///< seconds
+    std::int64_t waited = 0;      ///< seconds that have passed for certain since this host saw it first
+    std::int64_t in_a_row = 0;    ///< likewise, with the sets that were held before it and replaced
+    std::int64_t counted_at = 0;  ///< the monotonic clock's, of the last look
+    std::string until;            ///< RFC 3339
+};
+
 struct Attempts {
     std::int64_t last = 0; ///< seconds since 1970; 0 = never
     std::int64_t last_success = 0;
@@ -59,6 +69,7 @@ struct Memory {
     std::optional<SetRecord> candidate;  ///< brought in, to be tried
     std::string going_back_to;           ///< a generation that is to be tried in the course of a rollback
     std::optional<Refused> refused;
+    std::optional<Held> held;
     Attempts attempts;
 
     void forget() { *this = Memory(); }

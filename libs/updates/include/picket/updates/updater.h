@@ -51,6 +51,7 @@ struct Outcome {
         candidate, ///< `generation` waits to be tried
         unchanged, ///< what the mirror has is in force
         refused,   ///< what the mirror has was refused before
+        held,      ///< what the mirror has is too young yet; status() says until when
         failed,    ///< `reason`, `message`
     };
     Status status = Status::unchanged;
@@ -69,7 +70,8 @@ class Updater {
   public:
     Updater(const sys::Root& root, const Clock& clock, Fetcher& fetcher);
 
-    Outcome prepare();
+    /// A set that was signed less than `minimum_age` ago is left alone.
+    Outcome prepare(std::chrono::seconds minimum_age = std::chrono::seconds(0));
     /// The newest generation before the current one becomes the candidate.
     Outcome prepare_rollback();
     /// The engine took the candidate: it becomes current. After a rollback what was current is refused from now on.
@@ -84,12 +86,12 @@ class Updater {
         SetRecord record;
     };
     void begin();
-    Result<Outcome> bring();
+    Result<Outcome> bring(std::chrono::seconds minimum_age);
     Result<std::optional<Offer>> fetch_offer();
     Result<trust::KeyList> fetch_key_list();
     Result<std::optional<Offer>> fetch_set(const trust::KeyList& keys);
     bool knows_newest(const trust::KeyList& keys) const;
-    Result<Outcome> consider(const Offer& offer);
+    Result<Outcome> consider(const Offer& offer, std::chrono::seconds minimum_age);
     Result<void> check_files(const trust::DefinitionSet& set) const;
     Result<void> check_space(const trust::DefinitionSet& set) const;
     Result<Outcome> bring_in(const Offer& offer);

@@ -8,10 +8,11 @@
 #include <picket/base/result.h>
 #include <picket/base/unique_fd.h>
 #include <picket/model/verdict.h>
+#include <picket/watch/event_file.h>
 
 /// fanotify(7): FAN_CLASS_CONTENT, unlimited queue and marks. The group descriptor must never be held by another
 /// process, not for a moment: the kernel releases waiting opens only when every copy is closed. So nothing forks after
-/// create(), and tests that do must exec.
+/// create(), and tests that do must exec. A keeper's group (keeper.h) is the exception: gate and keeper hold it.
 namespace picket::watch {
 
 enum class EventKind { open_permission, exec_permission, close_write, overflow };
@@ -20,8 +21,8 @@ enum class EventKind { open_permission, exec_permission, close_write, overflow }
 /// (picket/gate/held_open.h) sees to that.
 struct KernelEvent {
     EventKind kind = EventKind::overflow;
-    UniqueFd file; ///< O_RDONLY on what was opened; none for overflow
-    pid_t pid = 0; ///< of the opener, 0 where it is not in our pid namespace
+    EventFile file; ///< O_RDONLY on what was opened; none for overflow
+    pid_t pid = 0;  ///< of the opener, 0 where it is not in our pid namespace
 };
 
 enum class MarkScope { filesystem, mount };
@@ -44,6 +45,8 @@ struct MarkOptions {
 /// Threads: reading by one, respond(), ignore() and ask_…() by one; mark() and flush() by any.
 class FanotifyGroup {
   public:
+    /// One that another process has made.
+    explicit FanotifyGroup(UniqueFd group) : group_(std::move(group)) {}
     /// permission without CAP_SYS_ADMIN, not_found (ENOSYS) where the kernel has no fanotify.
     static Result<FanotifyGroup> create();
 
@@ -83,7 +86,6 @@ class FanotifyGroup {
     Result<void> read_into(char* buffer, std::size_t size, std::vector<KernelEvent>& events);
     void mark_never(const std::string& path);
     bool can_mark(unsigned scope, std::uint64_t mask, int directory_fd);
-    explicit FanotifyGroup(UniqueFd group) : group_(std::move(group)) {}
     UniqueFd group_;
     std::vector<std::string> never_asked_;
     std::size_t ignore_kind_ = 0; ///< the newest that this kernel takes

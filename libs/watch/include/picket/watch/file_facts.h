@@ -32,6 +32,8 @@ enum class FilesystemKind {
     opaque,  ///< network, FUSE, unknown: never cached
 };
 FilesystemKind filesystem_kind(std::uint64_t statfs_magic);
+/// On FUSE or a network file system. Asks its server, and waits for it.
+bool lies_behind_server(int fd);
 
 FileKey key_of(const struct stat& status);
 
@@ -42,6 +44,9 @@ struct FileFacts {
     bool root_only_writable = false; ///< owner root, no write bit for group or others
     uid_t owner = 0;
 };
+
+/// No user's number.
+inline constexpr uid_t kNobody = static_cast<uid_t>(-1);
 
 /// Looks at a descriptor; opens nothing. Pure system calls, so a fake can stand in.
 class FileInspector {
@@ -68,6 +73,8 @@ class FileInspector {
     virtual int mount_id(int fd) = 0;
     /// Absolute path of a process's program; empty where it is gone.
     virtual std::string executable(pid_t pid) = 0;
+    /// The user as which a process acts, which it cannot hide; kNobody where it is gone.
+    virtual uid_t owner_of(pid_t pid) = 0;
     /// The generation of its inode, which changes when the inode is given to another file; nothing where the file
     /// system has none.
     virtual std::optional<std::uint32_t> generation(int fd) = 0;
@@ -85,10 +92,9 @@ class SystemFileInspector final : public FileInspector {
     std::string path(int fd) override;
     int mount_id(int fd) override;
     std::string executable(pid_t pid) override;
+    uid_t owner_of(pid_t pid) override;
     std::optional<std::uint32_t> generation(int fd) override;
     void forget_filesystems();
-    /// So that a server need not be asked.
-    void know(std::uint64_t device, FilesystemKind kind);
 
   private:
     struct Devices;
