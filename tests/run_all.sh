@@ -67,13 +67,16 @@ end_queue() {
 reap() {
   wait -n -p pid
   status=$? name=${names[pid]} running=$((running - 1))
-  if [ $status -eq 0 ] || [ $status -eq 77 ]; then
-    report "$name" $status $((SECONDS - begun[pid]))
-  else
-    printf '%-34s %5d s  failed (%d), and is run again\n' "$name" $((SECONDS - begun[pid])) $status
-    mv "$(log_of "$name")" "$(first_log_of "$name")"
-    again+=("${jobs[pid]}")
-  fi
+  case $status in
+    0 | 77 | 124 | 137) # passed, skipped; what hangs once is a fault
+      report "$name" $status $((SECONDS - begun[pid]))
+      ;;
+    *)
+      printf '%-34s %5d s  failed (%d), and is run again\n' "$name" $((SECONDS - begun[pid])) $status
+      mv "$(log_of "$name")" "$(first_log_of "$name")"
+      again+=("${jobs[pid]}")
+      ;;
+  esac
 }
 
 report() {
@@ -81,6 +84,7 @@ report() {
   log=$(log_of "$name")
   case $status in
     0) result=passed ;;
+    124 | 137) result="FAILED (it did not end), $log" failed=1 ;;
     77) result="skipped: $(tail -n 1 "$log" | sed 's/^skip: //')" ;;
     *) result="FAILED ($status), $log" failed=1 ;;
   esac
@@ -120,20 +124,33 @@ as_ordinary_user() { ([ "$(id -u)" = 0 ] || skip "the unit tests above already r
 
 # This one makes the packages anew, which the others use.
 alone=tests/lab/readme_test.sh
+protection=tests/integration/protection_test.sh
 # The longest first, so that none is left to go on alone at the end.
-scripts=(tests/integration/protection_test.sh tests/integration/installer_test.sh tests/lab/ansible_test.sh)
+scripts=(tests/integration/installer_test.sh tests/lab/ansible_test.sh)
 for script in tests/packages/*_test.sh tests/lab/*_test.sh tests/integration/*_test.sh; do
-  [[ " ${scripts[*]} $alone " == *" $script "* ]] || scripts+=("$script")
+  [[ " ${scripts[*]} $alone $protection " == *" $script "* ]] || scripts+=("$script")
 done
 # With --portable only: minutes of waiting, what the soak finds depends on what the dice throw; two more builds of everything.
 long=(tests/integration/soak_test.sh tests/integration/warm_up_test.sh tests/integration/definitions_schedule_test.sh
   tests/portable/reproducible_test.sh)
 
+# None is left to hang, seconds: the whole has an end, and says where.
+bounded=(timeout --kill-after=60 1200)
+[ "$asked_for_portable" = no ] || bounded=(timeout --kill-after=60 5400)
+
 queue_scripts() {
   local script
   for script in "$@"; do
     [ "$asked_for_portable" = yes ] || [[ " ${long[*]} " != *" $script "* ]] || continue
-    queue "${script#tests/}" "$script"
+    queue "${script#tests/}" "${bounded[@]}" "$script"
+  done
+}
+
+# queue_protection PREFIX: each of its parts by itself, for one that fails is run again.
+queue_protection() {
+  local name
+  for name in $($protection --list); do
+    queue "$1$name" "${bounded[@]}" $protection "$name"
   done
 }
 
@@ -145,7 +162,10 @@ if [ "${has_sanitizers:-}" = yes ]; then
   queue "fuzz corpora" label fuzz-replay
   queue "root" root_label
 fi
-[ "${has_package:-}" != yes ] || queue_scripts "${scripts[@]}"
+if [ "${has_package:-}" = yes ]; then
+  queue_protection "protection: "
+  queue_scripts "${scripts[@]}"
+fi
 run_queue
 [ "${has_package:-}" != yes ] || { queue_scripts "$alone" && run_queue; }
 
@@ -156,7 +176,7 @@ portable_package() (
   ./dev package
 )
 if part "portable build, package, bundle" portable_package; then
-  queue "portable: protection_test.sh" tests/integration/protection_test.sh
+  queue_protection "portable: "
   queue_scripts tests/portable/*_test.sh
   run_queue
 fi

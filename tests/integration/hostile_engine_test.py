@@ -4,17 +4,20 @@ deadline, the gate lives on, health tells, and a good engine ends it."""
 
 import errno
 import os
+import re
 import socket
 import struct
 import sys
 import threading
 import time
 import unittest
+from pathlib import Path
 
 from picket_world import ENGINE_UID, World, eicar, wait_for
 
-# picket/scan/engine_protocol.h
-MAGIC, VERSION, CONTROL, WORKER, READY = 0x54434B50, 2, 1, 2, 2
+PROTOCOL = Path(__file__).resolve().parents[2] / "libs/scan/include/picket/scan/engine_protocol.h"
+VERSION = int(re.search(r"kProtocolVersion = (\d+);", PROTOCOL.read_text()).group(1))
+MAGIC, CONTROL, WORKER, READY = 0x54434B50, 1, 2, 2
 CLEAN, MALICIOUS = 0, 1
 DEFINITIONS = b"g1"
 REPLY = "<IB3xQQ128s"
