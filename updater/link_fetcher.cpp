@@ -67,10 +67,10 @@ Result<Json> LinkFetcher::ask(const Json& request, const std::vector<int>& descr
         return Error(ErrorCode::unavailable, "picket-link takes no request");
     PICKET_TRY(ipc::send_message(connection->get(), data::to_text(request), descriptors));
     PICKET_TRY(wait_for_answer(connection->get(), stop_fd_, time_limit));
-    const auto message = ipc::receive_message(connection->get(), kibibytes(64));
+    const auto message = ipc::receive_content(connection->get(), kibibytes(64));
     if (!message)
         return Error(ErrorCode::unavailable, "picket-link ended before it answered");
-    Json answer = PICKET_TRY(data::parse_json(message->content));
+    Json answer = PICKET_TRY(data::parse_json(message->text));
     if (!data::bool_or(answer, "ok", false))
         return error_of(answer);
     return answer;

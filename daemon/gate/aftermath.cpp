@@ -13,6 +13,7 @@ namespace picket::daemon {
 namespace {
 
 constexpr Bytes kDigestLimit = gibibytes(4);
+constexpr std::chrono::seconds kSilentFor{60};
 constexpr std::chrono::seconds kUnscannedEvery{10};
 constexpr std::chrono::seconds kRepeatedEvery{5};
 constexpr std::size_t kMaximumRemembered = 4'096;
@@ -50,12 +51,8 @@ void Aftermath::run() {
 }
 
 void Aftermath::handle(AftermathItem&& item) {
-    if (item.outcome.file.is_put_away()) { // here its server may be waited for
-        auto file = std::move(item.outcome.file).take_out();
-        item.outcome.file = file ? watch::EventFile(std::move(*file)) : watch::EventFile();
-    }
     if (item.digest_question != 0)
-        return answer_digest_question(std::move(item));
+        return answer_digest_question(item);
     switch (item.outcome.kind) {
     case gate::Outcome::Kind::detection:
         return on_detection(std::move(item.outcome));
@@ -68,12 +65,32 @@ void Aftermath::handle(AftermathItem&& item) {
     }
 }
 
-void Aftermath::answer_digest_question(AftermathItem&& item) {
-    const auto digest = crypto::sha256_of(item.outcome.file.fd(), kDigestLimit);
-    const bool allowed = digest && ports_.allowances.contains(to_hex(digest->sha256));
+void Aftermath::answer_digest_question(const AftermathItem& item) {
+    const std::string digest = sha256_of(item.outcome.file);
+    const bool allowed = !digest.empty() && ports_.allowances.contains(digest);
     ports_.gate.post([scan = item.digest_question, allowed](gate::Gate& gate, EngineLink&) {
         gate.on_digest_checked(scan, allowed);
     });
+}
+
+/// Empty where it cannot be read.
+std::string Aftermath::sha256_of(const watch::EventFile& file) {
+    watch::FileFacts facts;
+    if (!file || !watch::SystemFileInspector().facts(file.fd(), facts))
+        return "";
+    if (!file.is_put_away()) {
+        const auto digest = crypto::sha256_of(file.fd(), kDigestLimit);
+        return digest ? to_hex(digest->sha256) : "";
+    }
+    const std::uint64_t device = facts.key.device;
+    const MonotonicTime now = ports_.clock.monotonic();
+    std::erase_if(silent_, [now](const auto& each) { return each.second < now; });
+    if (silent_.contains(device))
+        return "";
+    const auto digest = ports_.errands.digest_of(file);
+    if (!digest && digest.error().code() == ErrorCode::unavailable)
+        silent_[device] = now + kSilentFor;
+    return digest ? to_hex(*digest) : "";
 }
 
 std::string Aftermath::process_of(pid_t pid) const {
@@ -99,15 +116,13 @@ void Aftermath::on_detection(gate::Outcome&& outcome) {
                                                             : outcome.finding.threat_name;
     found.pid = outcome.pid;
     found.process = process_of(outcome.pid);
-    const auto digest = outcome.file ? crypto::sha256_of(outcome.file.fd(), kDigestLimit)
-                                     : Result<crypto::FileDigest>(Error(ErrorCode::not_found, "no descriptor"));
-    if (digest)
-        found.sha256 = to_hex(digest->sha256);
+    found.sha256 = sha256_of(outcome.file);
     const bool is_selftest = outcome.origin == EventOrigin::selftest;
     if (!is_selftest)
         ports_.brake.on_detection();
     // Somebody may have restored a test file: a self-test is about what is not allowed.
-    const bool allowed = outcome.allowed || (!is_selftest && digest && ports_.allowances.contains(found.sha256));
+    const bool allowed =
+        outcome.allowed || (!is_selftest && !found.sha256.empty() && ports_.allowances.contains(found.sha256));
     found.type = allowed          ? EventType::threat_allowed
                  : outcome.denied ? EventType::threat_blocked
                                   : EventType::threat_detected;

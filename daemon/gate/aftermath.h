@@ -7,6 +7,7 @@
 
 #include "allowances.h"
 #include "brake.h"
+#include "errands.h"
 #include "event_log.h"
 #include "gate_loop.h"
 #include "outcome_queue.h"
@@ -28,6 +29,7 @@ class Aftermath {
         SelfTests& selftests;
         Brake& brake;
         Remediation& remediation;
+        const Errands& errands;
         const Clock& clock;
     };
     explicit Aftermath(Ports ports) : ports_(ports) {}
@@ -46,7 +48,8 @@ class Aftermath {
   private:
     void run();
     void handle(AftermathItem&& item);
-    void answer_digest_question(AftermathItem&& item);
+    void answer_digest_question(const AftermathItem& item);
+    std::string sha256_of(const watch::EventFile& file);
     void on_detection(gate::Outcome&& outcome);
     void on_repeated(const gate::Outcome& outcome);
     void on_unscanned(const gate::Outcome& outcome);
@@ -57,7 +60,8 @@ class Aftermath {
     Ports ports_;
     std::atomic<std::uint64_t> lost_records_{0};
     std::map<std::string, MonotonicTime> last_;
-    gate::GateStatistics told_; ///< what the last open.*_unscanned events have counted
+    std::map<std::uint64_t, MonotonicTime> silent_; ///< file systems whose server did not answer, by device: until then
+    gate::GateStatistics told_;                     ///< what the last open.*_unscanned events have counted
     std::thread thread_;
 };
 

@@ -29,7 +29,9 @@
 #include "build_expiry.h"
 #include "definitions_keeper.h"
 #include "engine_probe.h"
+#include "errands.h"
 #include "event_log.h"
+#include "file_taker.h"
 #include "gate_filter.h"
 #include "host_identity.h"
 #include "log.h"
@@ -96,6 +98,7 @@ struct App::Parts {
     MonotonicTime next_retention{};
     std::unique_ptr<PolicyKeeper> policy;
     std::unique_ptr<profile::Watcher> profile_watcher;
+    std::optional<Errands> errands;
     std::optional<watch::MountScout> scout;
     std::optional<watch::FanotifyGroup> group;
     OutcomeQueue outcomes;
@@ -116,6 +119,7 @@ struct App::Parts {
     std::unique_ptr<MountTable> mounts;
     TaskQueue<std::function<void()>> main_tasks;
     std::optional<HealthSources> health;
+    std::unique_ptr<FileTaker> files;
     std::unique_ptr<Verbs> verbs;
     std::unique_ptr<ipc::RpcServer> server;
     std::thread server_thread;
@@ -136,6 +140,7 @@ const std::vector<App::Step>& App::start_up() {
         {"open the root", &App::open_root},
         {"open state.db", &App::open_store},
         {"load the profile", &App::load_profile},
+        {"start the errands", &App::start_errands},
         {"start the mount scout", &App::start_scout}, // the last fork: from here on the group may exist
         {"open the fanotify group", &App::open_group},
         {"start the gate", &App::start_gate},
@@ -242,6 +247,12 @@ bool App::is_switched_off() const {
     return false;
 }
 
+Result<void> App::start_errands() {
+    parts_->errands.emplace(PICKET_TRY(Errands::start()));
+    parts_->files = std::make_unique<FileTaker>(*parts_->errands, parts_->clock);
+    return {};
+}
+
 Result<void> App::start_scout() {
     parts_->facts.switched_off = is_switched_off();
     if (parts_->facts.switched_off)
@@ -309,8 +320,9 @@ Result<void> App::start_aftermath() {
     p.remediation = std::make_unique<Remediation>(
         Remediation::Ports{*p.store, *p.events, *p.remedy, p.selftests, *p.policy, *p.brake, *p.packages,
                            p.root->label() + paths::kDefinitionsDirectory + "/"});
-    p.aftermath = std::make_unique<Aftermath>(Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances,
-                                                               p.selftests, *p.brake, *p.remediation, p.clock});
+    p.aftermath =
+        std::make_unique<Aftermath>(Aftermath::Ports{p.outcomes, *p.gate, *p.store, *p.events, *p.allowances,
+                                                     p.selftests, *p.brake, *p.remediation, *p.errands, p.clock});
     p.vault = std::make_unique<VaultKeeper>(VaultKeeper::Ports{*p.policy, *p.remedy, *p.store, *p.aftermath, p.clock});
     p.definitions_keeper = std::make_unique<DefinitionsKeeper>(
         DefinitionsKeeper::Ports{*p.gate, *p.aftermath, *p.policy, *p.root, socket_path(paths::kDefinitionsSocket),
@@ -345,7 +357,7 @@ Result<void> App::start_aftermath() {
                                    .root = *p.root,
                                    .clock = p.clock});
     p.verbs = std::make_unique<Verbs>(Verbs::Ports{*p.health, *p.gate, *p.store, *p.policy, *p.aftermath, *p.allowances,
-                                                   *p.remedy, p.selftests, *p.scans, *p.brake, *p.vault,
+                                                   *p.remedy, p.selftests, *p.scans, *p.files, *p.brake, *p.vault,
                                                    *p.definitions_keeper, *p.verdicts, *p.root, p.clock});
     p.remediation->start();
     p.aftermath->start();
@@ -383,8 +395,9 @@ Result<void> App::start_control() {
     UniqueFd listening = PICKET_TRY(ipc::listen_at(socket_path(paths::kControlSocket), 0666, kBacklog));
     for (const char* const path : {paths::kControlSocket, paths::kEngineSocket})
         p.sockets.emplace_back(socket_path(path));
-    p.server = std::make_unique<ipc::RpcServer>(std::move(listening),
-                                                [&p](ipc::RpcRequest& request) { return p.verbs->handle(request); });
+    p.server = std::make_unique<ipc::RpcServer>(
+        std::move(listening), [&p](ipc::RpcRequest& request) { return p.verbs->handle(request); },
+        ipc::RpcServerOptions{.descriptors_of = Verbs::descriptors_of});
     p.server_thread = std::thread([&p] {
         prctl(PR_SET_NAME, "picket-control");
         p.server->run();
@@ -396,9 +409,9 @@ void App::main_loop() {
     Parts& p = *parts_;
     MonotonicTime next_second = p.clock.monotonic();
     for (;;) {
-        std::array<pollfd, 4> fds{pollfd{p.signals.get(), POLLIN, 0}, pollfd{p.profile_watcher->fd(), POLLIN, 0},
+        std::array<pollfd, 5> fds{pollfd{p.signals.get(), POLLIN, 0}, pollfd{p.profile_watcher->fd(), POLLIN, 0},
                                   pollfd{p.main_tasks.fd(), POLLIN, 0},
-                                  pollfd{p.mounts ? p.mounts->fd() : -1, POLLIN, 0}};
+                                  pollfd{p.mounts ? p.mounts->fd() : -1, POLLIN, 0}, pollfd{p.files->fd(), POLLIN, 0}};
         const auto wait = std::chrono::duration_cast<Milliseconds>(next_second - p.clock.monotonic()).count();
         poll(fds.data(), fds.size(), static_cast<int>(std::clamp<std::int64_t>(wait, 0, 1'000)));
         if (fds[0].revents != 0) {
@@ -416,6 +429,8 @@ void App::main_loop() {
             p.exit_code = 1; // the scout cannot be forked again under a living group: start afresh
             return;
         }
+        if (fds[4].revents != 0)
+            p.files->on_readable();
         if (p.clock.monotonic() >= next_second) {
             next_second = p.clock.monotonic() + std::chrono::seconds(1);
             every_second();
@@ -439,6 +454,7 @@ void App::every_second() {
         p.mounts->on_tick();
     p.probe->on_tick();
     p.scans->on_tick();
+    p.files->on_tick();
     p.scheduler->on_tick();
     const bool gate_turns = p.gate->age() < kGateMayRest;
     if (gate_turns)

@@ -40,6 +40,7 @@ class App {
     Result<void> open_root();
     Result<void> open_store();
     Result<void> load_profile();
+    Result<void> start_errands();
     Result<void> start_scout();
     Result<void> open_group();
     Result<void> start_gate();

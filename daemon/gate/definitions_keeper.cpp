@@ -259,10 +259,10 @@ Result<Json> DefinitionsKeeper::request(const Json& request) const {
     while (!ipc::wait_readable(connection->get(), kPollMs))
         if (stopping() || ports_.clock.monotonic() > deadline)
             return Error(ErrorCode::unavailable, "picket-definitions did not answer in time");
-    const auto message = ipc::receive_message(connection->get());
+    const auto message = ipc::receive_content(connection->get());
     if (!message)
         return Error(ErrorCode::unavailable, "picket-definitions ended before it answered");
-    Json answer = PICKET_TRY(data::parse_json(message->content));
+    Json answer = PICKET_TRY(data::parse_json(message->text));
     if (!data::bool_or(answer, "ok", false))
         return Error(ErrorCode::internal, data::string_or(data::member(answer, "error"), "message", "no reason given"));
     return answer;

@@ -43,20 +43,20 @@ bool EngineLink::on_readable(int fd) {
         const auto found = connections_.find(fd);
         if (found == connections_.end())
             return true;
-        const auto message = ipc::receive_message(fd, kibibytes(1));
+        const auto message = ipc::receive_content(fd, kibibytes(1));
         if (!message) {
             if (message.error().errno_value() != EAGAIN)
                 close(fd);
             return true;
         }
         Connection& connection = found->second;
-        bool good = message->descriptors.empty();
+        bool good = !message->had_descriptors;
         if (!connection.greeted)
-            good = good && greet(connection, message->content);
+            good = good && greet(connection, message->text);
         else if (connection.role == scan::ConnectionRole::control)
-            good = good && on_status(message->content);
+            good = good && on_status(message->text);
         else
-            good = good && on_reply(fd, message->content);
+            good = good && on_reply(fd, message->text);
         if (!good) {
             close(fd);
             return true;

@@ -193,6 +193,8 @@ void GateLoop::take_from(Keeper& keeper) {
     KeeperLink& link = keeper.link;
     kept_events_.clear();
     const bool goes_on = link.take(kept_events_);
+    if (link.process() != 0)
+        gate_.add_own_process(link.process());
     for (KeeperLink::Event& kept : kept_events_) {
         if (kept.number >= 0)
             answerer_->note_keeper(kept.event.file.fd(), link, kept.number);
@@ -212,6 +214,7 @@ void GateLoop::end_keeper(int fd, const std::string& why) {
     keepers_.erase(found);
     watch_fd(fd, false);
     keeper->link.drop_marks();
+    gate_.remove_own_process(keeper->link.process());
     answerer_->forget_keeper(keeper->link);
     keeper->on_end(why);
 }

@@ -19,6 +19,7 @@ bool KeeperLink::greet(const std::string& content, std::vector<UniqueFd>&& descr
     if (!hello || hello->error != 0 || descriptors.size() != 1)
         return false;
     group_.emplace(std::move(descriptors.front()));
+    process_ = hello->pid;
     return true;
 }
 

@@ -21,6 +21,8 @@ class KeeperLink {
     KeeperLink(UniqueFd events, const watch::KeeperState* state) : events_(std::move(events)), state_(state) {}
 
     int fd() const { return events_.get(); }
+    /// The keeper's; 0 before its hello.
+    pid_t process() const { return process_; }
     /// Appends what the keeper has read. False once it is gone or talks nonsense: end the link.
     bool take(std::vector<Event>& events);
     void answer(std::int32_t number, Decision decision);
@@ -37,7 +39,8 @@ class KeeperLink {
     UniqueFd events_;
     const watch::KeeperState* state_;
     std::optional<watch::FanotifyGroup> group_; ///< since its hello
-    std::vector<std::int32_t> answered_;        ///< not told yet
+    pid_t process_ = 0;
+    std::vector<std::int32_t> answered_; ///< not told yet
     std::int64_t seen_state_ = 0;
     MonotonicTime seen_since_{};
     MonotonicTime looked_{};

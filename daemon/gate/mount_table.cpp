@@ -162,8 +162,10 @@ void MountTable::apply(watch::MountReport&& report) {
 MountTable::Marked MountTable::mark(const Key& key, const watch::MountReport& report) {
     if (gate_.group() == nullptr)
         return "fanotify is not available";
-    const bool put_away = is_one_of(kBehindServer, report.type);
-    if (put_away || is_one_of(kStacked, report.type))
+    const bool is_stacked = is_one_of(kStacked, report.type);
+    // Of those that the host does not see anybody can have made one, above a server of his.
+    const bool put_away = is_one_of(kBehindServer, report.type) || (is_stacked && !report.host_namespace);
+    if (put_away || is_stacked)
         return mark_by_keeper(key, report, put_away);
     const auto marked = gate_.group()->mark(report.directory.get(), {tier_.scope, exec_events_});
     return marked ? "" : marked.error().message();

@@ -1,18 +1,39 @@
 #include "remediation.h"
 
+#include <algorithm>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include <fmt/format.h>
+#include <picket/sys/file.h>
+#include <picket/sys/mounts.h>
 
 #include "log.h"
 
 namespace picket::daemon {
 namespace {
 
-bool has_name(int fd) {
-    struct stat status {};
-    return fstat(fd, &status) == 0 && status.st_nlink > 0;
+/// Of a file that may be put away: asks no server.
+std::optional<watch::FileFacts> facts_of(const watch::EventFile& file) {
+    watch::FileFacts facts;
+    if (!file || !watch::SystemFileInspector().facts(file.fd(), facts))
+        return std::nullopt;
+    return facts;
+}
+
+/// Another user may have mounted it (fuse(4): user_id=), with a server that answers as it likes, if at all.
+bool is_a_users(const sys::Mount& mount) {
+    return mount.type.starts_with("fuse") && ("," + mount.super_options + ",").find(",user_id=0,") == std::string::npos;
+}
+
+/// Whoever takes it away has to wait for its server: the administrator's own, that is.
+bool has_trusted_server(const watch::EventFile& file) {
+    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
+    if (!text)
+        return false;
+    const int id = watch::SystemFileInspector().mount_id(file.fd());
+    const auto mounts = sys::parse_mountinfo(*text);
+    const auto mount = std::find_if(mounts.begin(), mounts.end(), [id](const sys::Mount& m) { return m.id == id; });
+    return mount != mounts.end() && !is_a_users(*mount);
 }
 
 } // namespace
@@ -59,9 +80,8 @@ void Remediation::handle(const Order& order) {
 
 /// A rule that names a text matches itself. Only root puts anything there.
 bool Remediation::is_own_definitions(const gate::Outcome& outcome) const {
-    struct stat status {};
-    return outcome.path.starts_with(ports_.own_definitions) && fstat(outcome.file.fd(), &status) == 0 &&
-           status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    const auto facts = facts_of(outcome.file);
+    return outcome.path.starts_with(ports_.own_definitions) && facts && facts->root_only_writable;
 }
 
 std::optional<Remediation::Refusal> Remediation::refusal_of(const gate::Outcome& outcome) {
@@ -69,8 +89,12 @@ std::optional<Remediation::Refusal> Remediation::refusal_of(const gate::Outcome&
         return std::nullopt;
     if (is_own_definitions(outcome))
         return Refusal{"own_definitions", "a signature database matches itself"};
-    if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.fd()); !why.empty())
+    if (outcome.file.is_put_away()) {
+        if (!has_trusted_server(outcome.file))
+            return Refusal{"foreign_server", "it is on a file system that the host's administrator has not mounted"};
+    } else if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.fd()); !why.empty()) {
         return Refusal{"package_file", why};
+    }
     const unsigned maximum = ports_.policy.policy()->quarantine_maximum_per_minute;
     const Brake::Answer answer = ports_.brake.ask(maximum);
     if (answer == Brake::Answer::go)
@@ -100,7 +124,8 @@ std::string Remediation::leave(const Refusal& refusal, const Event& found) {
 }
 
 std::string Remediation::quarantine(const gate::Outcome& outcome, const Event& found) {
-    if (!has_name(outcome.file.fd()) || outcome.path.empty())
+    const auto facts = facts_of(outcome.file);
+    if (!facts || facts->deleted || outcome.path.empty())
         return "gone"; // nothing is left to move
     if (const auto refusal = refusal_of(outcome))
         return leave(*refusal, found);
@@ -114,7 +139,7 @@ std::string Remediation::quarantine(const gate::Outcome& outcome, const Event& f
     target.device = outcome.key.device;
     target.inode = outcome.key.inode;
     target.size = outcome.key.size;
-    const auto moved = ports_.remedy.quarantine(target, outcome.file.fd());
+    const auto moved = ports_.remedy.quarantine(target, outcome.file.to_hand_on(), outcome.file.is_put_away());
     if (!moved)
         return failed(outcome, found, "remedy_absent", moved.error().message());
     if (!moved->removed)

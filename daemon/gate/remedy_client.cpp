@@ -39,20 +39,22 @@ Result<data::Json> RemedyClient::ask(const data::Json& request, int file) const 
     PICKET_TRY(ipc::send_message(connection->get(), data::to_text(request), descriptors));
     if (!ipc::wait_readable(connection->get(), kAnswerWithinMs))
         return Error(ErrorCode::unavailable, "picket-remedy did not answer in time");
-    const ipc::Message message = PICKET_TRY(ipc::receive_message(connection->get()));
-    data::Json answer = PICKET_TRY(data::parse_json(message.content));
+    const ipc::Content message = PICKET_TRY(ipc::receive_content(connection->get()));
+    data::Json answer = PICKET_TRY(data::parse_json(message.text));
     if (!data::bool_or(answer, "ok", false))
         return error_of(answer);
     return answer;
 }
 
-Result<RemedyClient::Quarantined> RemedyClient::quarantine(const Target& target, int file) const {
+Result<RemedyClient::Quarantined> RemedyClient::quarantine(const Target& target, int file, bool put_away) const {
     data::Json request{{"op", "quarantine"},
                        {"quarantine_id", target.quarantine_id},
                        {"threat_name", target.threat_name},
                        {"threat_id", target.threat_id},
                        {"definitions", target.definitions},
                        {"expected", {{"device", target.device}, {"inode", target.inode}, {"size", target.size}}}};
+    if (put_away)
+        request["put_away"] = true;
     data::set_path(request, "path", target.path);
     const data::Json answer = PICKET_TRY(ask(request, file));
     return Quarantined{data::bool_or(answer, "removed", false), data::string_or(answer, "sha256", ""),

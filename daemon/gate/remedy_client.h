@@ -30,7 +30,8 @@ class RemedyClient {
         std::uint64_t inode = 0;
         std::uint64_t size = 0;
     };
-    Result<Quarantined> quarantine(const Target& target, int file) const;
+    /// `file`: it, or the socket that it lies in where it is put away (watch::EventFile).
+    Result<Quarantined> quarantine(const Target& target, int file, bool put_away = false) const;
     struct Restored {
         std::string path;
         std::string sha256;

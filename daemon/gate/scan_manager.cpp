@@ -150,7 +150,7 @@ std::vector<std::string> ScanManager::cancel(const std::string& id) {
     return cancelled;
 }
 
-void ScanManager::scan_file(UniqueFd file, const std::string& path, std::function<void(const Finding&)> done) {
+void ScanManager::scan_file(watch::EventFile file, const std::string& path, std::function<void(const Finding&)> done) {
     auto job = std::make_shared<gate::ScanJob>();
     job->id = next_job_++;
     job->file = std::move(file);

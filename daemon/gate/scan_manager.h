@@ -39,7 +39,7 @@ class ScanManager {
     /// Empty id: all. Gives those it has told to stop.
     std::vector<std::string> cancel(const std::string& id);
     /// One file of a caller, without record or remedy; `done` comes on the gate's thread.
-    void scan_file(UniqueFd file, const std::string& path, std::function<void(const Finding&)> done);
+    void scan_file(watch::EventFile file, const std::string& path, std::function<void(const Finding&)> done);
     /// Running scans as they are now.
     std::vector<ScanRecord> running() const;
     /// The daemon ends: they go on at the next start.

@@ -1,8 +1,6 @@
 #include "verbs.h"
 
 #include <algorithm>
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include <fmt/format.h>
 #include <picket/base/build_info.h>
@@ -43,8 +41,12 @@ const std::vector<Verbs::Row>& Verbs::table() {
         {"hello", Access::any, {"client", "protocol"}, &Verbs::hello},
         {"version", Access::any, {}, &Verbs::version},
         {"health", Access::any, {}, &Verbs::get_health},
-        {"scan.start", Access::root, {"kind", "path", "path_b64", "ignore_exclusions", "follow"}, &Verbs::scan_start},
-        {"scan.file", Access::any, {"path", "path_b64"}, &Verbs::scan_file},
+        {"scan.start",
+         Access::root,
+         {"kind", "path", "path_b64", "ignore_exclusions", "follow"},
+         &Verbs::scan_start,
+         ipc::RpcDescriptors::taken},
+        {"scan.file", Access::any, {"path", "path_b64"}, &Verbs::scan_file, ipc::RpcDescriptors::left},
         {"scan.list", Access::root, {"limit"}, &Verbs::scan_list},
         {"scan.cancel", Access::root, {"scan_id"}, &Verbs::scan_cancel},
         {"threat.list", Access::root, {"limit"}, &Verbs::threat_list},
@@ -55,7 +57,7 @@ const std::vector<Verbs::Row>& Verbs::table() {
         {"threat.policy.list", Access::root, {}, &Verbs::threat_policy_list},
         {"threat.policy.set", Access::root, {"type", "action"}, &Verbs::threat_policy_set},
         {"quarantine.list", Access::root, {}, &Verbs::quarantine_list},
-        {"quarantine.add", Access::root, {}, &Verbs::quarantine_add},
+        {"quarantine.add", Access::root, {}, &Verbs::quarantine_add, ipc::RpcDescriptors::taken},
         {"quarantine.remove", Access::root, {"quarantine_id"}, &Verbs::quarantine_remove},
         {"quarantine.resume", Access::root, {}, &Verbs::quarantine_resume},
         {"quarantine.restore",
@@ -73,7 +75,7 @@ const std::vector<Verbs::Row>& Verbs::table() {
         {"definitions.status", Access::root, {}, &Verbs::definitions_status},
         {"connectivity.test", Access::root, {}, &Verbs::connectivity_test},
         {"profile.show", Access::root, {}, &Verbs::profile_show},
-        {"selftest.begin", Access::root, {}, &Verbs::selftest_begin},
+        {"selftest.begin", Access::root, {}, &Verbs::selftest_begin, ipc::RpcDescriptors::taken},
         {"selftest.result", Access::root, {}, &Verbs::selftest_result},
         {"tag.list", Access::root, {}, &Verbs::tag_list},
         {"tag.set", Access::root, {"name", "value"}, &Verbs::tag_set},
@@ -86,10 +88,21 @@ const std::vector<Verbs::Row>& Verbs::table() {
     return kTable;
 }
 
-RpcResult Verbs::handle(RpcRequest& request) {
+const Verbs::Row* Verbs::row_of(const std::string& method) {
     const auto& rows = table();
-    const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.method == request.method; });
-    if (row == rows.end())
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.method == method; });
+    return row == rows.end() ? nullptr : &*row;
+}
+
+ipc::RpcDescriptors Verbs::descriptors_of(const RpcRequest& request) {
+    const Row* const row = row_of(request.method);
+    const bool may_call = row != nullptr && (row->access == Access::any || request.credentials.uid == 0);
+    return may_call ? row->descriptors : ipc::RpcDescriptors::dropped;
+}
+
+RpcResult Verbs::handle(RpcRequest& request) {
+    const Row* const row = row_of(request.method);
+    if (row == nullptr)
         return fail("usage", fmt::format("unknown method '{}'", escape_for_display(request.method.substr(0, 64))));
     if (row->access == Access::root && request.credentials.uid != 0)
         return fail("needs_root", fmt::format("{} needs root", row->method), "use sudo");
@@ -154,28 +167,23 @@ RpcResult Verbs::scan_start(RpcRequest& request) {
 }
 
 RpcResult Verbs::scan_file(RpcRequest& request) {
-    struct stat status {};
-    if (request.descriptors.size() != 1)
-        return fail("usage", "scan.file carries one descriptor");
-    const int fd = request.descriptors.front().get();
-    const int flags = fcntl(fd, F_GETFL);
-    // Only what the caller can read itself: an O_PATH descriptor proves nothing.
-    if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY || fstat(fd, &status) != 0 ||
-        !S_ISREG(status.st_mode))
-        return fail("usage", "scan.file needs a regular file that is open for reading");
-    UniqueFd file = std::move(request.descriptors.front());
-    if ((flags & O_ACCMODE) != O_RDONLY) // the engine takes nothing that it could write to
-        file = UniqueFd(open(fmt::format("/proc/self/fd/{}", file.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!file)
-        return fail("usage", "the file cannot be opened for reading");
-    ports_.scans.scan_file(std::move(file), data::path_of(request.parameters, "path"),
-                           [reply = request.reply](const Finding& finding) {
-                               Json answer{{"verdict", to_string(finding.verdict)}};
-                               if (!finding.threat_name.empty())
-                                   answer["threat_name"] = finding.threat_name;
-                               reply({std::move(answer), {}});
-                           });
+    ports_.files.take(
+        std::move(request.connection), request.credentials.uid,
+        [this, path = data::path_of(request.parameters, "path"), reply = request.reply](Result<watch::EventFile> file) {
+            if (!file)
+                return reply(answer_of(file.error()));
+            scan_taken(std::move(*file), path, reply);
+        });
     return RpcResult::later();
+}
+
+void Verbs::scan_taken(watch::EventFile file, const std::string& path, const ipc::RpcReply& reply) {
+    ports_.scans.scan_file(std::move(file), path, [reply](const Finding& finding) {
+        Json answer{{"verdict", to_string(finding.verdict)}};
+        if (!finding.threat_name.empty())
+            answer["threat_name"] = finding.threat_name;
+        reply({std::move(answer), {}});
+    });
 }
 
 RpcResult Verbs::scan_list(RpcRequest& request) {

@@ -10,6 +10,7 @@
 #include <picket/ipc/rpc.h>
 
 #include "definitions_keeper.h"
+#include "file_taker.h"
 #include "health.h"
 #include "scan_manager.h"
 #include "vault_keeper.h"
@@ -30,6 +31,7 @@ class Verbs {
         const RemedyClient& remedy;
         SelfTests& selftests;
         ScanManager& scans;
+        FileTaker& files;
         Brake& brake;
         const VaultKeeper& vault;
         DefinitionsKeeper& definitions;
@@ -43,6 +45,8 @@ class Verbs {
     Verbs& operator=(const Verbs&) = delete;
 
     ipc::RpcResult handle(ipc::RpcRequest& request);
+    /// Nobody's but root's are taken, and those of scan.file are left to an errand.
+    static ipc::RpcDescriptors descriptors_of(const ipc::RpcRequest& request);
     /// Tells those who follow events. Any thread.
     void tell_followers(const Event& event);
 
@@ -52,6 +56,7 @@ class Verbs {
         Access access;
         std::vector<std::string_view> parameters; ///< every other one is refused
         ipc::RpcResult (Verbs::*run)(ipc::RpcRequest&);
+        ipc::RpcDescriptors descriptors = ipc::RpcDescriptors::dropped;
     };
     static const std::vector<Row>& table();
 
@@ -100,6 +105,8 @@ class Verbs {
     ipc::RpcResult save_tags(const data::Json& tags, bool changed);
     std::uint64_t uptime_seconds() const;
     ipc::RpcResult later(const ipc::RpcRequest& request, std::function<ipc::RpcResult()> work);
+    static const Row* row_of(const std::string& method); ///< null where there is none
+    void scan_taken(watch::EventFile file, const std::string& path, const ipc::RpcReply& reply);
     void run_operations();
     ipc::RpcResult add(int named);
     void record_added(const Threat& threat, const std::string& quarantine_id);

@@ -32,7 +32,11 @@ Result<Json> quarantine(Vault& vault, const Json& parameters, const ipc::Message
     request.device = PICKET_TRY(get_unsigned(expected, "device"));
     request.inode = PICKET_TRY(get_unsigned(expected, "inode"));
     request.size_bytes = PICKET_TRY(get_unsigned(expected, "size"));
-    const QuarantineOutcome outcome = PICKET_TRY(vault.quarantine(request, message.descriptors.front().get()));
+    UniqueFd taken_out;
+    if (data::bool_or(parameters, "put_away", false))
+        taken_out = PICKET_TRY(ipc::peek_descriptor(message.descriptors.front().get()));
+    const int file = taken_out ? taken_out.get() : message.descriptors.front().get();
+    const QuarantineOutcome outcome = PICKET_TRY(vault.quarantine(request, file));
     if (!outcome.removed)
         return Json{{"removed", false}, {"reason", outcome.reason}, {"message", outcome.message}};
     return Json{{"removed", true},

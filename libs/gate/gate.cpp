@@ -33,7 +33,7 @@ std::string_view to_string(FailureReason reason) {
 }
 
 Gate::Gate(Ports ports, pid_t own_pid, profile::PolicySnapshot policy, GateLimits limits)
-    : ports_(ports), own_pid_(own_pid), policy_(std::move(policy)), limits_(limits) {
+    : ports_(ports), own_processes_{own_pid}, policy_(std::move(policy)), limits_(limits) {
     PICKET_CHECK(policy_ != nullptr);
 }
 Gate::~Gate() = default;
@@ -74,7 +74,7 @@ void Gate::on_permission(watch::KernelEvent&& event) {
     held.pid = event.pid;
     held.is_exec = is_exec;
     held.deadline = ports_.clock.monotonic() + policy_->open_deadline;
-    if (held.pid == own_pid_) { // before anything else: our own open must never wait for ourselves
+    if (own_processes_.contains(held.pid)) { // before anything else: our own open must never wait for ourselves
         ++statistics_.own;
         return allow(held);
     }
@@ -280,7 +280,7 @@ watch::EventFile Gate::fail_open(HeldOpen&& held, FailureReason reason, const wa
 
 void Gate::on_close_write(watch::KernelEvent&& event) {
     ask_again(event.file.fd());
-    if (event.pid == own_pid_ || !policy_->real_time_active() || !engine_ready_)
+    if (own_processes_.contains(event.pid) || !policy_->real_time_active() || !engine_ready_)
         return;
     watch::FileFacts facts;
     if (!ports_.inspector.facts(event.file.fd(), facts) || !facts.regular || facts.deleted || facts.key.size == 0)

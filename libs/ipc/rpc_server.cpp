@@ -26,7 +26,8 @@ struct Client {
     std::shared_ptr<Outbox> outbox;
     MonotonicTime last_activity;
     std::uint32_t interest = EPOLLIN;
-    bool leaving = false; ///< closed once its queue is empty
+    bool leaving = false;      ///< closed once its queue is empty
+    bool left_message = false; ///< its request waits on, to be taken off when it is answered
 };
 
 std::string too_many_clients(std::string_view whose) {
@@ -53,7 +54,9 @@ struct RpcServer::Impl {
     bool has_room_for(const Peer& peer, std::string_view& reason) const;
     void on_client(std::uint64_t tag, std::uint32_t events);
     void read_from(Client& client);
-    void handle(Client& client, Message message);
+    void handle(Client& client, const Content& content);
+    bool take_message(Client& client, RpcDescriptors descriptors, RpcRequest& request) const;
+    static void take_off_answered(Client& client);
     RpcResult call_handler(RpcRequest& request) const;
     void flush(std::uint64_t tag);
     void drop(std::uint64_t tag);
@@ -160,38 +163,70 @@ void RpcServer::Impl::on_client(std::uint64_t tag, std::uint32_t events) {
 }
 
 void RpcServer::Impl::read_from(Client& client) {
+    take_off_answered(client);
     // One request a turn, and none while an answer waits: so nobody keeps the others waiting or fills our memory.
     if (client.leaving || client.outbox->busy() || !client.outbox->empty())
         return;
-    auto message = receive_message(client.fd.get());
-    if (message) {
+    auto content = peek_content(client.fd.get());
+    if (content) {
         client.last_activity = clock.monotonic();
-        return handle(client, std::move(*message));
+        return handle(client, *content);
     }
-    if (message.error().errno_value() == EAGAIN)
+    if (content.error().errno_value() == EAGAIN)
         return;
-    if (message.error().code() == ErrorCode::invalid_input)
-        client.outbox->answer({answer_text(nullptr, {nullptr, RpcError{"usage", message.error().message(), ""}})});
+    if (content.error().code() == ErrorCode::invalid_input)
+        client.outbox->answer({answer_text(nullptr, {nullptr, RpcError{"usage", content.error().message(), ""}})});
     client.leaving = true;
 }
 
-void RpcServer::Impl::handle(Client& client, Message message) {
-    ParsedRequest parsed = parse_request(message.content);
+void RpcServer::Impl::handle(Client& client, const Content& content) {
+    ParsedRequest parsed = parse_request(content.text);
+    RpcRequest none;
+    RpcRequest& request = parsed.request ? *parsed.request : none;
+    request.credentials = client.outbox->credentials();
+    const bool asked = parsed.request && content.had_descriptors && options.descriptors_of;
+    if (!take_message(client, asked ? options.descriptors_of(request) : RpcDescriptors::dropped, request)) {
+        client.outbox->answer({answer_text(parsed.id, {nullptr, RpcError{"usage", "too many descriptors", ""}})});
+        client.leaving = true;
+        return;
+    }
     if (!parsed.request) {
         client.outbox->answer({answer_text(parsed.id, {nullptr, std::move(parsed.error)})});
         client.leaving = parsed.id.is_null();
         return;
     }
-    RpcRequest& request = *parsed.request;
-    request.descriptors = std::move(message.descriptors);
     request.peer = client.outbox;
-    request.credentials = client.outbox->credentials();
     const auto reply = std::make_shared<Reply>(client.outbox, parsed.id);
     request.reply = [reply](const RpcResult& result) { reply->send(result); };
     client.outbox->set_busy(true);
     const RpcResult result = call_handler(request);
     if (!result.deferred)
         reply->send(result);
+}
+
+/// The message that was peeked at. False where it cannot be taken as it came.
+bool RpcServer::Impl::take_message(Client& client, RpcDescriptors descriptors, RpcRequest& request) const {
+    if (descriptors == RpcDescriptors::dropped) {
+        (void)receive_content(client.fd.get());
+        return true;
+    }
+    if (descriptors == RpcDescriptors::left) {
+        request.connection = UniqueFd(::fcntl(client.fd.get(), F_DUPFD_CLOEXEC, 0));
+        client.left_message = true;
+        return true;
+    }
+    auto message = receive_message(client.fd.get());
+    if (!message)
+        return false;
+    request.descriptors = std::move(message->descriptors);
+    return true;
+}
+
+void RpcServer::Impl::take_off_answered(Client& client) {
+    if (client.left_message && !client.outbox->busy()) {
+        client.left_message = false;
+        (void)receive_content(client.fd.get());
+    }
 }
 
 RpcResult RpcServer::Impl::call_handler(RpcRequest& request) const {
@@ -210,6 +245,7 @@ void RpcServer::Impl::flush(std::uint64_t tag) {
     if (found == clients.end())
         return;
     Client& client = found->second;
+    take_off_answered(client);
     const bool waited = !client.outbox->empty();
     if (!client.outbox->flush(client.fd.get()) || client.outbox->hopeless())
         return drop(tag);

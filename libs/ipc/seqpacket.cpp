@@ -93,14 +93,18 @@ struct Received {
     std::vector<UniqueFd> descriptors;
 };
 
-Result<Received> receive(int fd, char* buffer, std::size_t size, int flags) {
+enum class Descriptors { taken, left };
+
+Result<Received> receive(int fd, char* buffer, std::size_t size, int flags, Descriptors what = Descriptors::taken) {
     alignas(cmsghdr) char control[CMSG_SPACE(kMaximumDescriptors * sizeof(int))] = {};
     iovec part{buffer, size};
     msghdr header{};
     header.msg_iov = &part;
     header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof(control);
+    if (what == Descriptors::taken) {
+        header.msg_control = control;
+        header.msg_controllen = sizeof(control);
+    }
     ssize_t received = -1;
     do
         received = ::recvmsg(fd, &header, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -122,6 +126,20 @@ Result<std::size_t> next_length(int fd) {
         return errno == ECONNRESET ? Error(ErrorCode::not_found, "the peer closed the connection")
                                    : Error::from_errno(errno, "receiving a message");
     }
+}
+
+Result<Received> receive_text(int fd, Bytes limit, int flags, Descriptors what, std::string& text) {
+    const std::size_t length = PICKET_TRY(next_length(fd));
+    text.resize(std::min<std::size_t>(length, limit.count));
+    Received got = PICKET_TRY(receive(fd, text.data(), text.size(), flags, what));
+    if ((got.flags & MSG_TRUNC) != 0)
+        return Error(ErrorCode::invalid_input,
+                     fmt::format("a message of {} bytes; at most {} are taken", length, to_human(limit)));
+    // An empty message and the end of the stream look the same; no protocol of ours has empty messages.
+    if (got.length == 0)
+        return Error(ErrorCode::not_found, "the peer closed the connection");
+    text.resize(got.length);
+    return got;
 }
 
 bool wait_for(int fd, short events, int timeout_ms) {
@@ -244,23 +262,30 @@ Result<void> send_message(int fd, std::string_view content, const std::vector<in
 }
 
 Result<Message> receive_message(int fd, Bytes limit) {
-    const std::size_t length = PICKET_TRY(next_length(fd));
     Message message;
-    message.content.resize(std::min<std::size_t>(length, limit.count));
-    Received got = PICKET_TRY(receive(fd, message.content.data(), message.content.size(), 0));
+    Received got = PICKET_TRY(receive_text(fd, limit, 0, Descriptors::taken, message.content));
     message.descriptors = std::move(got.descriptors);
-    if ((got.flags & MSG_TRUNC) != 0)
-        return Error(ErrorCode::invalid_input,
-                     fmt::format("a message of {} bytes; at most {} are taken", length, to_human(limit)));
     if ((got.flags & MSG_CTRUNC) != 0)
         return Error(
             ErrorCode::invalid_input,
             fmt::format("a message with more descriptors than can be taken (at most {})", kMaximumDescriptors));
-    // An empty message and the end of the stream look the same; no protocol of ours has empty messages.
-    if (got.length == 0)
-        return Error(ErrorCode::not_found, "the peer closed the connection");
-    message.content.resize(got.length);
     return message;
+}
+
+Result<Content> receive_content(int fd, Bytes limit) {
+    Content content;
+    const Received got = PICKET_TRY(receive_text(fd, limit, 0, Descriptors::left, content.text));
+    content.had_descriptors = (got.flags & MSG_CTRUNC) != 0;
+    return content;
+}
+
+Result<Content> peek_content(int fd, Bytes limit) {
+    if (PICKET_TRY(next_length(fd)) > limit.count)
+        return receive_content(fd, limit); // which says so
+    Content content;
+    const Received got = PICKET_TRY(receive_text(fd, limit, MSG_PEEK, Descriptors::left, content.text));
+    content.had_descriptors = (got.flags & MSG_CTRUNC) != 0;
+    return content;
 }
 
 Result<UniqueFd> peek_descriptor(int fd) {

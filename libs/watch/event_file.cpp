@@ -30,10 +30,10 @@ EventFile EventFile::duplicate() const {
     return {copy(file_), copy(content_)};
 }
 
-Result<UniqueFd> EventFile::take_out() && {
-    if (!content_)
-        return std::move(file_);
-    return ipc::peek_descriptor(content_.get());
+bool make_read_only(UniqueFd& file) {
+    if ((fcntl(file.get(), F_GETFL) & O_ACCMODE) != O_RDONLY)
+        file = UniqueFd(open(fmt::format("/proc/self/fd/{}", file.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    return bool(file);
 }
 
 } // namespace picket::watch

@@ -131,13 +131,13 @@ class Keeper {
 void run_keeper(KeeperSetup setup) {
     auto group = FanotifyGroup::create();
     if (!group) {
-        (void)ipc::send_record(setup.events.get(), KeeperHello{group.error().errno_value()});
+        (void)ipc::send_record(setup.events.get(), KeeperHello{group.error().errno_value(), getpid()});
         _exit(1);
     }
     for (const std::string& path : setup.never_asked)
         group->never_ask(path);
     const int number = group->fd();
-    if (!ipc::send_record(setup.events.get(), KeeperHello{}, {number}))
+    if (!ipc::send_record(setup.events.get(), KeeperHello{0, getpid()}, {number}))
         _exit(1);
     if (setup.confine != nullptr)
         setup.confine();

@@ -14,18 +14,21 @@ UNANSWERED = (FORGET, INTERRUPT, BATCH_FORGET)
 ROOT = 1
 DIRECTORY, REGULAR = 0o040755, 0o100644
 HEADER = 40
+DIRECT_IO = 1  # every read asks the server
 
 
 class FuseServer:
-    """`silent`: kinds of requests that are not answered for now; answer() answers those that came meanwhile."""
+    """`silent`: kinds of requests that are not answered for now; answer() answers those that came meanwhile. `user`: who
+    has mounted it, as far as the kernel shows."""
 
-    def __init__(self, at, files):
+    def __init__(self, at, files, user=0):
         self.at, self.files = at, dict(files)
         self.names = list(self.files)
         self.silent, self.kept = set(), []
+        self.silent_for = None
         self.lock = threading.Lock()
         self.device = os.open("/dev/fuse", os.O_RDWR)
-        options = f"fd={self.device},rootmode=40000,user_id=0,group_id=0,allow_other"
+        options = f"fd={self.device},rootmode=40000,user_id={user},group_id=0,allow_other"
         if LIBC.mount(b"picket-test", at.encode(), b"fuse", 0, options.encode()) != 0:
             raise OSError(ctypes.get_errno(), "mount " + at)
         self.thread = threading.Thread(target=self.serve, daemon=True)
@@ -41,9 +44,10 @@ class FuseServer:
         os.close(self.device)
         self.device = -1
 
-    def fall_silent(self, *kinds):
+    def fall_silent(self, *kinds, to=None):
+        """`to`: that user only."""
         with self.lock:
-            self.silent = set(kinds)
+            self.silent, self.silent_for = set(kinds), to
 
     def waits(self):
         with self.lock:
@@ -66,9 +70,9 @@ class FuseServer:
                 if error.errno == errno.ENOENT:
                     continue
                 return
-            kind = struct.unpack_from("<II", request)[1]
+            kind, user = struct.unpack_from("<4xI16xI", request)
             with self.lock:
-                if kind in self.silent:
+                if kind in self.silent and self.silent_for in (None, user):
                     self.kept.append(request)
                     continue
             if kind not in UNANSWERED:
@@ -102,7 +106,7 @@ class FuseServer:
         if kind == GETATTR:
             return struct.pack("<Q2I", 0, 0, 0) + self.attributes(node)
         if kind in (OPEN, OPENDIR):
-            return struct.pack("<Q2I", 0, 0, 0)
+            return struct.pack("<Q2I", 0, DIRECT_IO if kind == OPEN else 0, 0)
         if kind == READ:
             _, offset, size = struct.unpack_from("<QQI", body)
             return self.files[self.names[node - 2]][offset : offset + size]

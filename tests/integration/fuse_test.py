@@ -4,6 +4,7 @@ waits for the gate in each open; and one that does not answer any more. The gate
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -85,9 +86,11 @@ class OneThread(Served):
 class Silent(Served):
     """A server that is there and does not answer: what waits for it cannot even be killed."""
 
+    USER = 0
+
     def setUp(self):
         super().setUp()
-        self.server = FuseServer(self.mount, {"clean": b"harmless" * 1000, "other": b"likewise" * 1000, "eicar": eicar()})
+        self.server = FuseServer(self.mount, {"clean": b"harmless" * 1000, "other": b"likewise" * 1000, "eicar": eicar()}, self.USER)
         self.addCleanup(self.server.close)
         self.wait_watched()
         self.pids = []
@@ -101,6 +104,7 @@ class Silent(Served):
     def in_background(self, work):
         pid = os.fork()
         if pid == 0:
+            os.close(self.server.device)
             try:
                 work()
             finally:
@@ -167,6 +171,71 @@ class Silent(Served):
                 self.assertTrue(self.world.health()["real_time_protection_active"])
                 self.server.answer()
                 wait_for(lambda: all(s["status"] != "running" for s in client.result("scan.list")["scans"]), "the scan's end")
+
+    def test_whoever_hands_one_in_holds_nobody(self):
+        for kind in (fuse_server.FLUSH, fuse_server.GETATTR, fuse_server.READ):
+            with self.subTest(kind=kind):
+                answers, sent = os.pipe()
+                wrapping, wrapped = socket.socketpair()  # whoever held it open here would wait when he is forked
+                file = os.open(os.path.join(self.mount, "other"), os.O_RDONLY)
+                socket.send_fds(wrapping, [b"f"], [file])
+                os.close(file)
+                self.server.fall_silent(kind)
+                self.in_background(lambda: self.hand_in(wrapped, sent))
+                os.close(sent)
+                with open(answers, encoding="utf-8") as answers:
+                    self.assertEqual(answers.readline(), "handed in\n")
+                    self.check_the_others(f"handed{kind}-")
+                    self.assertTrue(self.world.health()["real_time_protection_active"])
+                    self.world.end("gate")
+                    self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
+                    self.world.start_gate()
+                    self.world.wait_protected()
+                    self.server.answer()
+                wrapping.close()
+                wrapped.close()
+
+    def hand_in(self, wrapped, sent):
+        """With every request, also with those that take none."""
+        file = socket.recv_fds(wrapped, 1, 1)[1][0]
+        os.setgroups([])
+        os.setresgid(1234, 1234, 1234)
+        os.setresuid(1234, 1234, 1234)
+        client = self.world.rpc()
+        for method in ("health", "version", "scan.start", "no.such.method"):
+            client.call(method, {}, [file])
+        for _ in range(40):  # more than one user may have under way
+            self.world.rpc().send("scan.file", {"path": "other"}, [file])
+        client.call("health")
+        os.write(sent, b"handed in\n")
+        os.close(sent)
+
+    def test_one_that_answers_is_scanned(self):
+        client = self.world.rpc()
+        self.addCleanup(client.close)
+        for name, verdict in (("clean", "clean"), ("other", "clean")):
+            file = os.open(os.path.join(self.mount, name), os.O_RDONLY)
+            self.assertEqual(client.result("scan.file", {"path": name}, [file])["verdict"], verdict)
+            os.close(file)
+
+
+class SilentUser(Silent):
+    """The same, mounted by an ordinary user."""
+
+    USER = 12345
+
+    def test_records_go_on_while_a_threat_cannot_be_read(self):
+        self.server.fall_silent(fuse_server.READ, to=0)  # the engine is another user
+        path = os.path.join(self.mount, "eicar")
+        self.assertNotEqual(self.world.open_errno(path), 0)
+        self.world.write("eicar", eicar())
+        wait_for(lambda: {e["path"] for e in self.world.events("threat.quarantined")} == {self.world.path("eicar")},
+                 lambda: str(self.world.events()), 40)
+        blocked = [e for e in self.world.events("threat.blocked") if e["path"] == path]
+        self.assertEqual(len(blocked), 1)
+        self.assertNotIn("sha256", blocked[0])
+        refused = [e["reason"] for e in self.world.events("quarantine.refused") if e["path"] == path]
+        self.assertEqual(refused, ["foreign_server"])
 
 
 if __name__ == "__main__":

@@ -37,6 +37,33 @@ TEST_CASE("a message arrives whole, with its descriptors, close-on-exec") {
         CHECK((::fcntl(fd.get(), F_GETFD) & FD_CLOEXEC) != 0);
 }
 
+TEST_CASE("content is taken, or looked at, without its descriptors") {
+    auto [here, there] = pair();
+    const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    REQUIRE(send_message(here.get(), "with", {null.get()}));
+    REQUIRE(send_message(here.get(), "without"));
+    const std::size_t before = open_descriptors();
+    const auto seen = peek_content(there.get());
+    REQUIRE(seen);
+    CHECK(seen->text == "with");
+    CHECK(seen->had_descriptors);
+    const auto first = receive_content(there.get());
+    REQUIRE(first);
+    CHECK(first->text == "with");
+    CHECK(first->had_descriptors);
+    CHECK(open_descriptors() == before);
+    const auto second = receive_content(there.get());
+    REQUIRE(second);
+    CHECK(second->text == "without");
+    CHECK_FALSE(second->had_descriptors);
+    REQUIRE(send_message(here.get(), "longer than allowed"));
+    REQUIRE(send_message(here.get(), "next"));
+    const auto refused = peek_content(there.get(), Bytes{8});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code() == ErrorCode::invalid_input);
+    CHECK(receive_content(there.get())->text == "next");
+}
+
 TEST_CASE("nothing waits: unavailable with EAGAIN; the peer is gone: not_found") {
     auto [here, there] = pair();
     const auto none = receive_message(there.get());

@@ -41,11 +41,11 @@ TEST_CASE("a file that is put away can be looked at, not read, until it is taken
     const auto reader = ipc::peek_descriptor(away->to_hand_on());
     REQUIRE(reader);
     CHECK(content_of(reader->get()) == "text");
-    EventFile copy = away->duplicate();
+    const EventFile copy = away->duplicate();
     *away = EventFile();
-    const auto out = std::move(copy).take_out();
-    REQUIRE(out);
-    CHECK(content_of(out->get()) == "text");
+    const auto later = ipc::peek_descriptor(copy.to_hand_on());
+    REQUIRE(later);
+    CHECK(content_of(later->get()) == "text");
 }
 
 TEST_CASE("a file as it is is handed on itself") {
@@ -54,10 +54,17 @@ TEST_CASE("a file as it is is handed on itself") {
     CHECK(plain.to_hand_on() == plain.fd());
     const EventFile copy = plain.duplicate();
     CHECK(copy.fd() != plain.fd());
-    const auto out = std::move(plain).take_out();
-    REQUIRE(out);
-    CHECK(content_of(out->get()) == "text");
-    CHECK_FALSE(plain); // NOLINT(bugprone-use-after-move): that is what is asked
+    CHECK(content_of(copy.fd()) == "text");
+}
+
+TEST_CASE("what is open for writing is opened once more for reading") {
+    UniqueFd file = file_with("text");
+    REQUIRE(make_read_only(file));
+    CHECK((fcntl(file.get(), F_GETFL) & O_ACCMODE) == O_RDONLY);
+    CHECK(content_of(file.get()) == "text");
+    const int same = file.get();
+    REQUIRE(make_read_only(file));
+    CHECK(file.get() == same);
 }
 
 } // namespace picket::watch

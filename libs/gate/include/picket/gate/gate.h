@@ -80,6 +80,10 @@ class Gate {
     Gate(Ports ports, pid_t own_pid, profile::PolicySnapshot policy, GateLimits limits = {});
     ~Gate();
 
+    /// Processes whose opens are ours, as `own_pid`'s are: a keeper's reading may open what lies behind a file.
+    void add_own_process(pid_t pid) { own_processes_.insert(pid); }
+    void remove_own_process(pid_t pid) { own_processes_.erase(pid); }
+
     // From the kernel.
     void on_event(watch::KernelEvent&& event);
 
@@ -210,7 +214,7 @@ class Gate {
     void need_wake(MonotonicTime when);
 
     Ports ports_;
-    const pid_t own_pid_;
+    std::set<pid_t> own_processes_;
     profile::PolicySnapshot policy_;
     const GateLimits limits_;
     VerdictCache cache_;

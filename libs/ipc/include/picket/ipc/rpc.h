@@ -43,10 +43,18 @@ class RpcPeer {
     virtual bool notify(const std::string& method, const data::Json& parameters) = 0;
 };
 
+/// What becomes of the descriptors that come with a request.
+enum class RpcDescriptors {
+    dropped, ///< by the kernel: they never become ours, for closing somebody's file may wait for its server
+    taken,   ///< RpcRequest::descriptors
+    left,    ///< in the message, which waits on RpcRequest::connection until the request is answered
+};
+
 struct RpcRequest {
     std::string method;
     data::Json parameters; ///< an object, possibly empty
     std::vector<UniqueFd> descriptors;
+    UniqueFd connection; ///< where descriptors are left in the message: ipc::peek_descriptor()
     std::weak_ptr<RpcPeer> peer;
     Peer credentials;
     RpcReply reply; ///< for a handler that returns RpcResult::later(); its client's next request waits until then
@@ -61,6 +69,8 @@ struct RpcServerOptions {
     std::size_t maximum_clients_per_user = 64; ///< uids other than 0
     std::size_t maximum_queue_messages = 256;  ///< outgoing, per client
     Milliseconds idle_timeout{600'000};
+    /// Asked for a request that comes with any; none = all are dropped.
+    std::function<RpcDescriptors(const RpcRequest&)> descriptors_of;
 };
 
 /// One thread, one epoll loop, any number of clients; a bad message (not JSON, no JSON-RPC, too long) is answered with

@@ -54,6 +54,16 @@ Result<void> send_message(int fd, std::string_view content, const std::vector<in
 /// One message, never blocking. unavailable with errno EAGAIN = none waits; not_found = the peer closed;
 /// invalid_input = longer than `limit` or too many descriptors (the message is consumed, its descriptors closed).
 Result<Message> receive_message(int fd, Bytes limit = kMaximumMessage);
+/// Of a message without its descriptors, which never become ours: closing somebody's file may wait for its server,
+/// while the kernel lets go of what was not received without asking it.
+struct Content {
+    std::string text;
+    bool had_descriptors = false;
+};
+/// As receive_message(), but for its descriptors.
+Result<Content> receive_content(int fd, Bytes limit = kMaximumMessage);
+/// Likewise, and the message goes on waiting; unless it is longer than `limit`: then it is consumed.
+Result<Content> peek_content(int fd, Bytes limit = kMaximumMessage);
 /// The descriptor of the first message that waits, which goes on waiting: a socket as a wrapping for a file.
 /// invalid_input where that message carries none, or several.
 Result<UniqueFd> peek_descriptor(int fd);

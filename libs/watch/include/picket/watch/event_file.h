@@ -25,12 +25,14 @@ class EventFile {
     /// What a reader gets: the file, or the socket that it lies in (ipc::peek_descriptor()).
     int to_hand_on() const { return content_ ? content_.get() : file_.get(); }
     EventFile duplicate() const;
-    /// The opened file itself. Whoever reads or closes it may wait for its server; not for the gate's thread.
-    Result<UniqueFd> take_out() &&;
 
   private:
     UniqueFd file_;
     UniqueFd content_;
 };
+
+/// Opens what is open for writing as well once more, for reading only: the engine takes nothing that it could write to.
+/// False where that is refused. May wait for its server.
+bool make_read_only(UniqueFd& file);
 
 } // namespace picket::watch

@@ -29,6 +29,7 @@ struct KeeperAnswer {
 };
 struct KeeperHello {
     std::int32_t error = 0; ///< errno; 0 = the group is with it
+    std::int32_t pid = 0;   ///< the keeper's own: what it opens is ours
 };
 struct KeptEvent {
     EventKind kind = EventKind::overflow;

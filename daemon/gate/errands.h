@@ -1,0 +1,54 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include <picket/base/bytes.h>
+#include <picket/base/clock.h>
+#include <picket/base/result.h>
+#include <picket/base/unique_fd.h>
+#include <picket/watch/event_file.h>
+
+namespace picket::daemon {
+
+/// Work with files whose server may never answer (FUSE, a network): reading one, closing it, even asking what kind of
+/// file system it is on. Who waits there cannot be killed, and a process with such a thread keeps all its descriptors,
+/// the fanotify group among them. So each errand is a process of its own that shares nothing with the gate and may be
+/// lost; a child that is forked before the group exists starts them.
+class Errands {
+  public:
+    enum class Kind : std::uint32_t {
+        take_file, ///< of a client's connection (ipc::RpcDescriptors::left): one Taken, with one descriptor or two
+        digest,    ///< of a file that is put away: one Digest
+    };
+    struct Taken {
+        std::int32_t error = 0; ///< errno; EBADF: no regular file that is open for reading; EINVAL: not one descriptor
+        std::int32_t put_away = 0; ///< 1: a look and the content; else the file
+    };
+    struct Digest {
+        std::int32_t error = 0;
+        std::array<Byte, 32> sha256{};
+    };
+
+    /// Before FanotifyGroup::create().
+    static Result<Errands> start();
+    Errands(Errands&&) = default;
+    Errands& operator=(Errands&&) = delete;
+    ~Errands();
+
+    /// Gives the socket (SOCK_SEQPACKET, fixed records) on which the errand answers, and which ends with it; without
+    /// an answer where too many of its kind are under way. Any thread.
+    Result<UniqueFd> begin(Kind kind, int file) const;
+    /// The SHA-256 of a file that is put away. unavailable where its server does not answer in time. Any thread; waits
+    /// for at most 3 s.
+    Result<std::array<Byte, 32>> digest_of(const watch::EventFile& file) const;
+
+  private:
+    Errands(UniqueFd orders, pid_t child) : orders_(std::move(orders)), child_(child) {}
+    UniqueFd orders_;
+    pid_t child_ = 0;
+};
+
+} // namespace picket::daemon
