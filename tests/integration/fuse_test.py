@@ -83,7 +83,7 @@ class OneThread(Served):
             wait_for(lambda: self.world.open_errno(os.path.join(self.mount, "eicar")) != 0, "a denied open")
 
 
-class Silent(Served):
+class WithServer(Served):
     """A server that is there and does not answer: what waits for it cannot even be killed."""
 
     USER = 0
@@ -128,6 +128,8 @@ class Silent(Served):
             writer.write(eicar())
             wait_for(lambda: self.world.open_errno(self.world.path(name)) != 0, "a denied open")
 
+
+class Silent(WithServer):
     def test_nobody_else_waits_for_it(self):
         self.assertNotEqual(self.world.open_errno(os.path.join(self.mount, "eicar")), 0)
         gate = self.world.processes["gate"].pid
@@ -219,8 +221,8 @@ class Silent(Served):
             os.close(file)
 
 
-class SilentUser(Silent):
-    """The same, mounted by an ordinary user."""
+class OfAUser(WithServer):
+    """Mounted by an ordinary user."""
 
     USER = 12345
 
