@@ -333,7 +333,8 @@ Result<void> App::start_aftermath() {
         if (p.verbs)
             p.verbs->tell_followers(event);
     });
-    p.scans = std::make_unique<ScanManager>(ScanRun::Ports{*p.gate, *p.store, *p.policy, *p.aftermath, p.clock});
+    p.scans =
+        std::make_unique<ScanManager>(ScanRun::Ports{*p.gate, *p.store, *p.policy, *p.aftermath, *p.errands, p.clock});
     p.remediation->on_scan_finding([&scans = *p.scans](auto&&... finding) { scans.on_finding(finding...); });
     if (auto interrupted = p.store->interrupt_scans())
         p.scans->adopt(std::move(*interrupted));

@@ -7,16 +7,20 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <picket/base/text.h>
 #include <picket/crypto/digest.h>
 #include <picket/ipc/record.h>
+#include <picket/scan/tree_walker.h>
 #include <picket/watch/file_facts.h>
 
 namespace picket::daemon {
@@ -27,10 +31,27 @@ constexpr int kDigestWithinMs = 3'000;
 constexpr int kReapEveryMs = 500;
 constexpr unsigned kLongestSeconds = 60; ///< where it can be killed
 constexpr int kInheritedDescriptors = 1'024;
+constexpr int kForever = -1;
+constexpr int kWalkPriority = 10; ///< as a scan's own: scan_run.cpp
 
+/// On the wire: the kind and, each after a NUL, the texts.
 struct Order {
     Errands::Kind kind = Errands::Kind::take_file;
+    std::string name;
+    std::string resume_from;
 };
+
+std::string text_of(const Order& order) {
+    return fmt::format("{}{}{}{}{}", static_cast<std::uint32_t>(order.kind), '\0', order.name, '\0', order.resume_from);
+}
+
+std::optional<Order> order_of(std::string_view text) {
+    const auto parts = split(text, '\0');
+    const auto kind = parts.size() == 3 ? parse_unsigned(parts[0]) : std::nullopt;
+    if (!kind)
+        return std::nullopt;
+    return Order{static_cast<Errands::Kind>(*kind), std::string(parts[1]), std::string(parts[2])};
+}
 
 void answer(int socket, const auto& record, const std::vector<int>& descriptors = {}) {
     (void)ipc::send_record(socket, record, descriptors);
@@ -52,7 +73,7 @@ bool is_readable_file(int fd) {
            S_ISREG(status.st_mode);
 }
 
-void take_file(int connection, int socket) {
+void take_file(const Order&, int connection, int socket) {
     auto file = ipc::peek_descriptor(connection);
     if (!file)
         return answer(socket, Errands::Taken{EINVAL, 0});
@@ -68,7 +89,7 @@ void take_file(int connection, int socket) {
     answer(socket, Errands::Taken{0, 1}, {away->fd(), away->to_hand_on()});
 }
 
-void digest(int content, int socket) {
+void digest(const Order&, int content, int socket) {
     Errands::Digest result;
     const auto file = ipc::peek_descriptor(content);
     const auto sum = file ? crypto::sha256_of(file->get(), kDigestLimit) : Result<crypto::FileDigest>(file.error());
@@ -79,11 +100,45 @@ void digest(int content, int socket) {
     answer(socket, result);
 }
 
+/// False once nobody listens.
+bool hand_over(UniqueFd file, const std::string& path, int socket) {
+    const auto away = watch::EventFile::put_away(std::move(file));
+    if (!away)
+        return true;
+    for (;;) {
+        const auto sent = ipc::send_message(socket, Errands::kWalkedFile + path, {away->fd(), away->to_hand_on()});
+        if (sent || sent.error().errno_value() != EAGAIN)
+            return sent.has_value();
+        (void)ipc::wait_writable(socket, kForever);
+    }
+}
+
+void walk(const Order& order, int directory, int socket) {
+    alarm(0); // it ends with who asked for it
+    [[maybe_unused]] const int priority = nice(kWalkPriority);
+    const int few = 0; // the least there is: each message holds a file
+    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &few, sizeof few);
+    (void)ipc::send_message(socket, fmt::format("{}{}", Errands::kWalker, getpid()));
+    if (!ipc::wait_readable(socket, kForever) || !ipc::receive_content(socket))
+        return;
+    const UniqueFd start(order.name.empty() ? fcntl(directory, F_DUPFD_CLOEXEC, 0)
+                                            : openat(directory, order.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    scan::WalkOptions options;
+    options.cross_devices = true;
+    options.resume_from = order.resume_from;
+    const auto walked = scan::walk_tree(start.get(), "", options,
+                                        [socket](UniqueFd file, const std::string& path, const struct stat& status) {
+                                            return status.st_size == 0 || hand_over(std::move(file), path, socket);
+                                        });
+    (void)ipc::wait_writable(socket, kForever);
+    (void)ipc::send_message(socket, fmt::format("{}{}", Errands::kWalkedAll, walked ? walked->failed : 1));
+}
+
 struct ErrandRow {
-    void (*run)(int file, int socket);
+    void (*run)(const Order& order, int file, int socket);
     std::size_t at_once; ///< those that never end among them
 };
-constexpr std::array<ErrandRow, 2> kErrands{{{take_file, 64}, {digest, 16}}}; ///< by kind
+constexpr std::array<ErrandRow, 3> kErrands{{{take_file, 64}, {digest, 16}, {walk, 16}}}; ///< by kind
 
 /// The child that starts them; ends with the daemon.
 class Starter {
@@ -108,13 +163,14 @@ class Starter {
             _exit(0);
         if (!message)
             return false;
-        const auto order = ipc::record_of<Order>(message->content);
+        const auto order = order_of(message->content);
         if (order && message->descriptors.size() == 2)
-            begin(order->kind, message->descriptors[0].get(), message->descriptors[1].get());
+            begin(*order, message->descriptors[0].get(), message->descriptors[1].get());
         return true;
     }
 
-    void begin(Errands::Kind kind, int file, int socket) {
+    void begin(const Order& order, int file, int socket) {
+        const Errands::Kind kind = order.kind;
         const ErrandRow& row = kErrands.at(static_cast<std::size_t>(kind));
         if (under_way(kind) >= row.at_once)
             reap();
@@ -129,7 +185,7 @@ class Starter {
         prctl(PR_SET_NAME, "picket-errand");
         orders_.reset();
         alarm(kLongestSeconds);
-        row.run(file, socket);
+        row.run(order, file, socket);
         _exit(0);
     }
 
@@ -181,9 +237,9 @@ Errands::~Errands() {
     waitpid(child_, nullptr, 0);
 }
 
-Result<UniqueFd> Errands::begin(Kind kind, int file) const {
+Result<UniqueFd> Errands::begin(Kind kind, int file, const std::string& name, const std::string& resume_from) const {
     auto [ours, theirs] = PICKET_TRY(ipc::make_pair());
-    PICKET_TRY(ipc::send_record(orders_.get(), Order{kind}, {file, theirs.get()}));
+    PICKET_TRY(ipc::send_message(orders_.get(), text_of({kind, name, resume_from}), {file, theirs.get()}));
     return std::move(ours);
 }
 

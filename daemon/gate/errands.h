@@ -22,7 +22,13 @@ class Errands {
     enum class Kind : std::uint32_t {
         take_file, ///< of a client's connection (ipc::RpcDescriptors::left): one Taken, with one descriptor or two
         digest,    ///< of a file that is put away: one Digest
+        walk,      ///< of a tree: kWalker and its process id, upon which it waits for a message, for what it opens must
+                   ///< be known as ours; kWalkedFile and the path below the tree, with a look and a content, for each
+                   ///< file that is not empty; at the end kWalkedAll and how many could not be opened
     };
+    static constexpr char kWalker = 'w';
+    static constexpr char kWalkedFile = 'f';
+    static constexpr char kWalkedAll = 'e';
     struct Taken {
         std::int32_t error = 0; ///< errno; EBADF: no regular file that is open for reading; EINVAL: not one descriptor
         std::int32_t put_away = 0; ///< 1: a look and the content; else the file
@@ -39,8 +45,10 @@ class Errands {
     ~Errands();
 
     /// Gives the socket (SOCK_SEQPACKET, fixed records) on which the errand answers, and which ends with it; without
-    /// an answer where too many of its kind are under way. Any thread.
-    Result<UniqueFd> begin(Kind kind, int file) const;
+    /// an answer where too many of its kind are under way. `name`, `resume_from`: of a walk, which begins at that entry
+    /// of the directory `file` (empty: at itself), and in its order at that path (scan::WalkOptions). Any thread.
+    Result<UniqueFd> begin(Kind kind, int file, const std::string& name = "",
+                           const std::string& resume_from = "") const;
     /// The SHA-256 of a file that is put away. unavailable where its server does not answer in time. Any thread; waits
     /// for at most 3 s.
     Result<std::array<Byte, 32>> digest_of(const watch::EventFile& file) const;

@@ -30,7 +30,6 @@ constexpr const char* kNotYet = "its server has not answered yet";
 
 /// What the kernel opens behind an open of theirs is watched as well (keeper.h).
 constexpr std::array kStacked{"overlay", "ecryptfs", "aufs"};
-constexpr std::array kBehindServer{"fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs", "glusterfs"};
 bool is_one_of(const auto& types, std::string_view type) {
     return std::any_of(types.begin(), types.end(), [&](const char* each) { return type.starts_with(each); });
 }
@@ -164,7 +163,7 @@ MountTable::Marked MountTable::mark(const Key& key, const watch::MountReport& re
         return "fanotify is not available";
     const bool is_stacked = is_one_of(kStacked, report.type);
     // Of those that the host does not see anybody can have made one, above a server of his.
-    const bool put_away = is_one_of(kBehindServer, report.type) || (is_stacked && !report.host_namespace);
+    const bool put_away = sys::is_remote_filesystem(report.type) || (is_stacked && !report.host_namespace);
     if (put_away || is_stacked)
         return mark_by_keeper(key, report, put_away);
     const auto marked = gate_.group()->mark(report.directory.get(), {tier_.scope, exec_events_});

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/sys/file.h>
+#include <picket/sys/mounts.h>
 
 #include "log.h"
 
@@ -18,6 +20,17 @@ std::string name_of(int fd) {
     std::array<char, 4096> text{};
     const ssize_t length = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), text.data(), text.size());
     return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : std::string();
+}
+
+/// Whether looking for a path may wait for a server.
+bool lies_behind_server(const std::string& path) {
+    const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
+    if (!mountinfo)
+        return false;
+    const auto mounts = sys::parse_mountinfo(*mountinfo);
+    return std::any_of(mounts.begin(), mounts.end(), [&](const sys::Mount& mount) {
+        return sys::is_remote_filesystem(mount.type) && (path + "/").starts_with(mount.mount_point + "/");
+    });
 }
 
 } // namespace
@@ -111,6 +124,10 @@ void ScanManager::on_tick() {
 bool ScanManager::go_on(ScanRecord record) {
     UniqueFd start;
     if (record.kind == ScanKind::custom) {
+        if (lies_behind_server(record.place)) {
+            give_up(std::move(record), ScanStatus::failed, "after a restart its server may not answer: start it again");
+            return false;
+        }
         start = UniqueFd(open(record.place.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         if (!start) {
             give_up(std::move(record), ScanStatus::failed, "after a restart its folder was not there any more");

@@ -7,13 +7,16 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <picket/base/text.h>
 #include <picket/model/paths.h>
 #include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
+#include <picket/sys/statx.h>
 
 namespace picket::daemon {
 namespace {
@@ -25,6 +28,7 @@ constexpr Milliseconds kSaveEvery{5'000};
 constexpr std::size_t kFindingsWaiting = 256;   ///< to be taken away; the remedy is slower than the engine
 constexpr Milliseconds kFindingsWithin{10'000}; ///< the aftermath may have lost one to a full queue
 constexpr Milliseconds kEngineLookEvery{200};
+constexpr std::chrono::seconds kServerAnswersWithin{10};
 
 /// Where malware likes to lie.
 constexpr std::array kQuickPlaces{
@@ -52,6 +56,22 @@ std::vector<std::string> filesystems() {
     std::sort(found.begin(), found.end());
     return found;
 }
+
+/// The file systems whose server may not answer. What is mounted meanwhile is looked up when it is met.
+class ServedDevices {
+  public:
+    bool contains(dev_t device) {
+        if (const auto known = known_.find(device); known != known_.end())
+            return known->second;
+        if (const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16)))
+            for (const sys::Mount& mount : sys::parse_mountinfo(*mountinfo))
+                known_[makedev(mount.major, mount.minor)] = sys::is_remote_filesystem(mount.type);
+        return known_[device]; // not there: a btrfs subvolume
+    }
+
+  private:
+    std::map<dev_t, bool> known_;
+};
 
 } // namespace
 
@@ -86,12 +106,13 @@ std::vector<std::string> ScanRun::place_paths() const {
 
 std::vector<ScanRun::Place> ScanRun::open_places() {
     std::vector<Place> places;
+    ServedDevices served;
     for (std::string& path : place_paths()) {
         UniqueFd fd = record_.kind == ScanKind::custom ? std::move(start_)
                                                        : UniqueFd(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         struct stat status {};
-        if (fd && fstat(fd.get(), &status) == 0 && (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)))
-            places.push_back({std::move(path), std::move(fd)});
+        if (fd && sys::stat_remembered(fd.get(), status) && (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)))
+            places.push_back({std::move(path), std::move(fd), served.contains(status.st_dev)});
     }
     return places;
 }
@@ -134,6 +155,7 @@ scan::WalkOptions ScanRun::options() const {
             return true;
         return policy != nullptr && policy->exclusions.has_path_rules() && policy->exclusions.excludes_path(path);
     };
+    options.is_served = [served = std::make_shared<ServedDevices>()](dev_t device) { return served->contains(device); };
     return options;
 }
 
@@ -148,6 +170,8 @@ void ScanRun::count(const std::vector<Place>& places) {
     }
     std::uint64_t total = 0;
     for (const Place& place : places) {
+        if (place.served)
+            continue;
         const auto counted = scan::count_tree(place.fd.get(), options(), place.path, [this] { return !stopped(); });
         if (stopped())
             return;
@@ -162,21 +186,106 @@ void ScanRun::walk(Place& place, const std::string& resume_from) {
     walk_options.is_known = [this](const std::string& path, const struct stat& status) {
         return is_known(path, status);
     };
+    walk_options.on_served = [&](int directory, const std::string& name, const std::string& path) {
+        return walk_served(directory, name, path, resume_from);
+    };
     if (record_.kind != ScanKind::custom) {
         std::lock_guard lock(mutex_);
         record_.place = place.path;
+    }
+    if (place.served) {
+        walk_served(place.fd.get(), "", place.path, resume_from);
+        return;
     }
     const auto walked = scan::walk_tree(place.fd.get(), place.path, walk_options,
                                         [this](UniqueFd file, const std::string& path, const struct stat& status) {
                                             return visit(std::move(file), path, status);
                                         });
-    std::lock_guard lock(mutex_);
     if (walked)
-        record_.files_failed += walked->failed;
-    else if (walked.error().code() != ErrorCode::cancelled) {
-        ++record_.files_failed;
-        record_.message = walked.error().message();
+        note_failure("", walked->failed);
+    else if (walked.error().code() != ErrorCode::cancelled)
+        note_failure(walked.error().message());
+}
+
+void ScanRun::note_failure(const std::string& message, std::uint64_t files) {
+    std::lock_guard lock(mutex_);
+    record_.files_failed += files;
+    if (!message.empty())
+        record_.message = message;
+}
+
+/// What the walker opens is not asked about from now on; then it begins.
+void ScanRun::let_walk(const std::shared_ptr<UniqueFd>& errand, pid_t walker) {
+    ports_.gate.post([errand, walker](gate::Gate& gate, EngineLink&) {
+        gate.add_own_process(walker);
+        (void)ipc::send_message(errand->get(), "go");
+    });
+}
+
+/// By an errand: this process keeps away from whoever may not answer. False where the scan ends.
+bool ScanRun::walk_served(int directory, const std::string& name, const std::string& path,
+                          const std::string& resume_from) {
+    const bool resumes = resume_from.starts_with(path);
+    auto begun = ports_.errands.begin(Errands::Kind::walk, directory, name,
+                                      resumes ? resume_from.substr(path.size()) : std::string());
+    if (!begun) {
+        note_failure(fmt::format("{}: {}", path, begun.error().message()));
+        return !stopped();
     }
+    const auto errand = std::make_shared<UniqueFd>(std::move(*begun)); // a task must be copyable
+    pid_t walker = 0;
+    const bool goes_on = follow_walk(errand, path, walker);
+    if (walker != 0)
+        ports_.gate.post([walker](gate::Gate& gate, EngineLink&) { gate.remove_own_process(walker); });
+    return goes_on;
+}
+
+bool ScanRun::follow_walk(const std::shared_ptr<UniqueFd>& errand, const std::string& path, pid_t& walker) {
+    const scan::WalkOptions rules = options();
+    MonotonicTime heard = ports_.clock.monotonic();
+    while (!stopped()) {
+        if (!ipc::wait_readable(errand->get(), static_cast<int>(kProgressEvery.count()))) {
+            if (ports_.clock.monotonic() - heard < kServerAnswersWithin)
+                continue;
+            note_failure(fmt::format("{}: its server does not answer", path));
+            return !stopped();
+        }
+        auto message = ipc::receive_message(errand->get());
+        if (!message) {
+            note_failure(fmt::format("{}: too many walks wait for servers that do not answer", path));
+            return !stopped();
+        }
+        const std::string_view text = std::string_view(message->content).substr(1);
+        switch (message->content.front()) {
+        case Errands::kWalker:
+            walker = static_cast<pid_t>(parse_unsigned(text).value_or(0));
+            let_walk(errand, walker);
+            break;
+        case Errands::kWalkedAll:
+            note_failure("", parse_unsigned(text).value_or(1));
+            return !stopped();
+        default:
+            if (!take_walked(std::move(*message), path, rules))
+                return false;
+        }
+        heard = ports_.clock.monotonic();
+    }
+    return false;
+}
+
+bool ScanRun::take_walked(ipc::Message&& message, const std::string& path, const scan::WalkOptions& rules) {
+    const std::string file = path + message.content.substr(1);
+    if (rules.is_excluded(file))
+        return !stopped();
+    {
+        std::lock_guard lock(mutex_);
+        ++files_visited_;
+    }
+    std::vector<UniqueFd>& descriptors = message.descriptors;
+    if (descriptors.size() == 2)
+        return submit(watch::EventFile(std::move(descriptors[0]), std::move(descriptors[1])), file) && !stopped();
+    note_failure(fmt::format("{}: no descriptor is free", file));
+    return !stopped();
 }
 
 /// What was found clean and has not changed since is neither opened nor read.
@@ -219,17 +328,7 @@ bool ScanRun::await_room(std::unique_lock<std::mutex>& lock) {
     }
 }
 
-bool ScanRun::submit(UniqueFd file, const std::string& path) {
-    watch::EventFile opened;
-    if (!watch::lies_behind_server(file.get())) {
-        opened = watch::EventFile(std::move(file));
-    } else if (auto away = watch::EventFile::put_away(std::move(file)); away) {
-        opened = std::move(*away);
-    } else {
-        std::lock_guard lock(mutex_);
-        ++record_.files_failed;
-        return true;
-    }
+bool ScanRun::submit(watch::EventFile file, const std::string& path) {
     const std::uint64_t job_id = next_job_++;
     {
         std::unique_lock lock(mutex_);
@@ -242,7 +341,7 @@ bool ScanRun::submit(UniqueFd file, const std::string& path) {
     report_progress(false);
     auto job = std::make_shared<gate::ScanJob>();
     job->id = job_id;
-    job->file = std::move(opened);
+    job->file = std::move(file);
     job->path = path;
     job->low_priority = record_.low_priority;
     job->done = [self = shared_from_this()](gate::ScanJob::Result&& result) { self->on_result(result); };

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include <picket/data/json.h>
+#include <picket/ipc/seqpacket.h>
 #include <picket/scan/tree_walker.h>
 #include <picket/store/store.h>
 
 #include "aftermath.h"
+#include "errands.h"
 #include "gate_loop.h"
 #include "policy_keeper.h"
 
@@ -27,6 +29,7 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
         store::Store& store;
         PolicyKeeper& policy;
         Aftermath& aftermath;
+        const Errands& errands;
         const Clock& clock;
     };
     /// Progress and findings go here, on the scan's or the aftermath's thread: (method, parameters).
@@ -48,6 +51,7 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     struct Place {
         std::string path;
         UniqueFd fd;
+        bool served = false; ///< by a server that may not answer
     };
     std::vector<std::string> place_paths() const;
     std::vector<Place> open_places();
@@ -56,7 +60,12 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     void count(const std::vector<Place>& places);
     bool is_known(const std::string& path, const struct stat& status);
     bool visit(UniqueFd file, const std::string& path, const struct stat& status);
-    bool submit(UniqueFd file, const std::string& path);
+    bool walk_served(int directory, const std::string& name, const std::string& path, const std::string& resume_from);
+    void let_walk(const std::shared_ptr<UniqueFd>& errand, pid_t walker);
+    bool follow_walk(const std::shared_ptr<UniqueFd>& errand, const std::string& path, pid_t& walker);
+    bool take_walked(ipc::Message&& message, const std::string& path, const scan::WalkOptions& rules);
+    void note_failure(const std::string& message, std::uint64_t files = 1);
+    bool submit(watch::EventFile file, const std::string& path);
     bool await_room(std::unique_lock<std::mutex>& lock);
     void on_result(const gate::ScanJob::Result& result);
     void report_progress(bool force);

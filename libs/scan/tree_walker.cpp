@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <picket/base/text.h>
+#include <picket/sys/statx.h>
 
 namespace picket::scan {
 namespace {
@@ -125,7 +126,7 @@ class Walker {
         if (!resume.empty() && comes_before(path, resume) && !is_ancestor(path, resume))
             return true;
         struct stat status {};
-        if (fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        if (!sys::stat_remembered(directory, name.c_str(), status))
             return errno == ENOENT || failed();
         const bool is_directory = S_ISDIR(status.st_mode);
         if (!is_directory && !S_ISREG(status.st_mode))
@@ -133,6 +134,8 @@ class Walker {
         if ((!options_.cross_devices && status.st_dev != device_) ||
             (options_.is_excluded && options_.is_excluded(path)))
             return true;
+        if (status.st_dev != device_ && options_.is_served && options_.is_served(status.st_dev))
+            return !options_.on_served || options_.on_served(directory, name, path);
         if (!is_directory && !visit_.opens)
             return visit_file({}, path, status);
         if (!is_directory && options_.is_known && options_.is_known(path, status)) {

@@ -132,9 +132,9 @@ bool is_pseudo_filesystem(std::string_view type) {
 }
 
 bool is_remote_filesystem(std::string_view type) {
-    static constexpr std::array<std::string_view, 14> kNames{"nfs",  "nfs4",    "cifs",  "smb3",    "smbfs",
-                                                             "fuse", "fuseblk", "9p",    "ceph",    "glusterfs",
-                                                             "afs",  "gfs2",    "ocfs2", "virtiofs"};
+    static constexpr std::array<std::string_view, 15> kNames{"nfs",  "nfs4",    "cifs",  "smb3",     "smbfs",
+                                                             "fuse", "fuseblk", "9p",    "ceph",     "glusterfs",
+                                                             "afs",  "gfs2",    "ocfs2", "virtiofs", "lustre"};
     return contains(kNames, type) || type.rfind("fuse.", 0) == 0;
 }
 

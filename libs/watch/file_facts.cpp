@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include <fmt/format.h>
+#include <picket/sys/statx.h>
 
 namespace picket::watch {
 namespace {
@@ -43,45 +44,7 @@ constexpr std::array kMagics{
     MagicRow{0x794c7630, FilesystemKind::overlay},
 };
 
-constexpr std::array<std::uint32_t, 9> kServed{0x65735546,  // fuse, virtiofs
-                                               0x6969,      // nfs
-                                               0x517B,      // smb
-                                               0xFF534D42,  // cifs
-                                               0xFE534D42,  // smb2
-                                               0x01021997,  // 9p
-                                               0x00C36400,  // ceph
-                                               0x5346414F,  // afs
-                                               0x0BD00BD0}; // lustre
-
-constexpr unsigned kStatxBasicStats = 0x7ff;
-constexpr unsigned kStatxMountId = 0x1000; // since 5.8
-constexpr int kAtEmptyPath = 0x1000;
-constexpr int kStatxDontSync = 0x4000;
-
-/// struct statx by hand: the oldest headers we are built with lack it (statx(2)).
-struct StatxTimestamp {
-    std::int64_t seconds;
-    std::uint32_t nanoseconds;
-    std::int32_t reserved;
-};
-struct StatxBuffer {
-    std::uint32_t mask, block_size;
-    std::uint64_t attributes;
-    std::uint32_t links, uid, gid;
-    std::uint16_t mode, spare0;
-    std::uint64_t inode, size, blocks, attributes_mask;
-    StatxTimestamp access, birth, change, modification;
-    std::uint32_t rdev_major, rdev_minor, device_major, device_minor;
-    std::uint64_t mount_id;
-    std::uint64_t spare[13];
-};
-static_assert(sizeof(StatxBuffer) == 256);
-
-bool statx_of(int fd, unsigned mask, StatxBuffer& buffer) {
-    return syscall(__NR_statx, fd, "", kAtEmptyPath | kStatxDontSync, mask, &buffer) == 0;
-}
-
-std::int64_t nanoseconds(const StatxTimestamp& time) {
+std::int64_t nanoseconds(const sys::StatxTimestamp& time) {
     return time.seconds * 1'000'000'000 + time.nanoseconds;
 }
 std::int64_t nanoseconds(const timespec& time) {
@@ -131,12 +94,6 @@ FilesystemKind filesystem_kind(std::uint64_t statfs_magic) {
     return row == kMagics.end() ? FilesystemKind::opaque : row->kind;
 }
 
-bool lies_behind_server(int fd) {
-    struct statfs status {};
-    return fstatfs(fd, &status) == 0 &&
-           std::find(kServed.begin(), kServed.end(), static_cast<std::uint32_t>(status.f_type)) != kServed.end();
-}
-
 Milliseconds timestamp_grain(FilesystemKind kind) {
     return kind == FilesystemKind::coarse ? Milliseconds(2'000) : Milliseconds(20);
 }
@@ -148,8 +105,8 @@ void SystemFileInspector::forget_filesystems() {
 }
 
 bool SystemFileInspector::facts(int fd, FileFacts& facts) {
-    StatxBuffer seen{};
-    if (statx_of(fd, kStatxBasicStats, seen)) { // does not ask a server that may be gone
+    sys::Statx seen{};
+    if (sys::statx_remembered(fd, sys::kStatxBasicStats, seen)) { // does not ask a server that may be gone
         facts.key = {makedev(seen.device_major, seen.device_minor), seen.inode, seen.size,
                      nanoseconds(seen.modification), nanoseconds(seen.change)};
         set_ownership(facts, seen.mode, seen.links, seen.uid);
@@ -193,15 +150,15 @@ std::string SystemFileInspector::path(int fd) {
 }
 
 int SystemFileInspector::mount_id(int fd) {
-    StatxBuffer buffer{};
-    if (statx_of(fd, kStatxMountId, buffer) && (buffer.mask & kStatxMountId) != 0)
-        return static_cast<int>(buffer.mount_id);
+    sys::Statx seen{};
+    if (sys::statx_remembered(fd, sys::kStatxMountId, seen) && (seen.mask & sys::kStatxMountId) != 0)
+        return static_cast<int>(seen.mount_id);
     struct { // struct file_handle with no room: the kernel still says the mount (EOVERFLOW)
         unsigned bytes = 0;
         int type = 0;
     } handle;
     int mount = -1;
-    if (syscall(SYS_name_to_handle_at, fd, "", &handle, &mount, kAtEmptyPath) != 0 && errno != EOVERFLOW)
+    if (syscall(SYS_name_to_handle_at, fd, "", &handle, &mount, AT_EMPTY_PATH) != 0 && errno != EOVERFLOW)
         return -1;
     return mount;
 }

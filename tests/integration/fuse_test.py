@@ -174,6 +174,42 @@ class Silent(WithServer):
                 self.server.answer()
                 wait_for(lambda: all(s["status"] != "running" for s in client.result("scan.list")["scans"]), "the scan's end")
 
+    def test_a_gate_killed_while_it_scans_holds_nobody(self):
+        for kind in (fuse_server.OPENDIR, fuse_server.OPEN, fuse_server.READ, fuse_server.GETATTR, fuse_server.FLUSH):
+            with self.subTest(kind=kind):
+                top = os.open(self.mount, os.O_PATH)
+                self.server.fall_silent(kind)
+                client = self.world.rpc()
+                client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])
+                client.close()
+                os.close(top)
+                wait_for(lambda: self.server.waits() > 0, "the server to be asked")
+                self.world.end("gate")
+                self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
+                self.world.start_gate()
+                self.world.wait_protected()
+                self.check_the_others(f"killed{kind}-")
+                self.server.answer()
+
+    def test_a_scan_finds_what_is_there_and_gives_up_what_does_not_answer(self):
+        client = self.world.rpc()
+        self.addCleanup(client.close)
+        self.assertEqual(self.scan(client), ("finished", 3, 0, 1))
+        self.server.fall_silent(fuse_server.OPENDIR)
+        status, scanned, failed, _ = self.scan(client)
+        self.assertEqual((status, scanned, failed), ("finished", 0, 1))
+        self.assertIn("does not answer", client.result("scan.list")["scans"][0]["message"])
+        self.server.answer()
+
+    def scan(self, client):
+        top = os.open(self.mount, os.O_PATH)
+        scan = client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])["scan_id"]
+        os.close(top)
+        def record():
+            return next(s for s in client.result("scan.list")["scans"] if s["scan_id"] == scan)
+        wait_for(lambda: record()["status"] != "running", "the scan's end", 60)
+        return tuple(record()[name] for name in ("status", "files_scanned", "files_failed", "threats_found"))
+
     def test_whoever_hands_one_in_holds_nobody(self):
         for kind in (fuse_server.FLUSH, fuse_server.GETATTR, fuse_server.READ):
             with self.subTest(kind=kind):

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <sys/mount.h>
+#include <unistd.h>
 #include <vector>
 
 #include <picket/scan/tree_walker.h>
@@ -110,6 +112,32 @@ TEST_CASE("a directory whose names do not fit into memory is visited as a whole"
     options.maximum_names = 1'000;
     options.resume_from = "/x/many-9";
     CHECK(names(tree.path, options).size() == 2'502);
+}
+
+TEST_CASE("what is mounted in the tree and may not answer is left to whoever asked for it") {
+    if (geteuid() != 0)
+        return;
+    const TemporaryTree tree;
+    const std::string inside = tree.path / "a" / "b";
+    if (mount("tmpfs", inside.c_str(), "tmpfs", 0, nullptr) != 0)
+        return;
+    std::ofstream(tree.path / "a/b/unseen") << "3";
+    struct stat status {};
+    REQUIRE(stat(inside.c_str(), &status) == 0);
+    std::vector<std::string> served;
+    WalkOptions options;
+    options.cross_devices = true;
+    options.is_served = [&](dev_t device) { return device == status.st_dev; };
+    options.on_served = [&](int directory, const std::string& name, const std::string& path) {
+        struct stat seen {};
+        CHECK(fstatat(directory, name.c_str(), &seen, 0) == 0);
+        CHECK(seen.st_dev == status.st_dev);
+        served.push_back(path);
+        return true;
+    };
+    CHECK(names(tree.path, options) == std::set<std::string>{"/x/top"});
+    CHECK(served == std::vector<std::string>{"/x/a/b"});
+    REQUIRE(umount2(inside.c_str(), MNT_DETACH) == 0);
 }
 
 TEST_CASE("counting opens no file and finds as many as a walk visits") {

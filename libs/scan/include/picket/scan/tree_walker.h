@@ -2,6 +2,7 @@
 #include <functional>
 #include <string>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include <picket/base/result.h>
 #include <picket/base/unique_fd.h>
@@ -20,6 +21,10 @@ struct WalkOptions {
     std::function<bool(const std::string& path, const struct stat& status)> is_known;
     /// Whole paths that are left out; directories with all below. May be empty.
     std::function<bool(const std::string& path)> is_excluded;
+    /// Of what is mounted in the tree, by its device, before it is opened: true where its server may not answer. Then
+    /// `on_served` is called with where it is; false ends the walk. Both may be empty.
+    std::function<bool(dev_t device)> is_served;
+    std::function<bool(int directory, const std::string& name, const std::string& path)> on_served;
 };
 
 struct WalkStatistics {

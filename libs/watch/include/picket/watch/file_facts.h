@@ -32,8 +32,6 @@ enum class FilesystemKind {
     opaque,  ///< network, FUSE, unknown: never cached
 };
 FilesystemKind filesystem_kind(std::uint64_t statfs_magic);
-/// On FUSE or a network file system. Asks its server, and waits for it.
-bool lies_behind_server(int fd);
 
 FileKey key_of(const struct stat& status);
 
