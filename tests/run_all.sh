@@ -159,6 +159,7 @@ part "release build, package, bundle" ./dev package --distribution && has_packag
 if [ "${has_sanitizers:-}" = yes ]; then
   queue "unit" label unit
   queue "unit, as an ordinary user" as_ordinary_user
+  queue "mutation" label mutation
   queue "fuzz corpora" label fuzz-replay
   queue "root" root_label
 fi

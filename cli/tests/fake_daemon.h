@@ -49,7 +49,8 @@ class FakeDaemon {
     };
 
     FakeDaemon()
-        : server_(listen(), [this](ipc::RpcRequest& request) { return handle(request); }),
+        : server_(listen(), [this](ipc::RpcRequest& request) { return handle(request); },
+                  {.descriptors_of = [](const ipc::RpcRequest&) { return ipc::RpcDescriptors::taken; }}),
           thread_([this] { server_.run(); }) {}
     ~FakeDaemon() {
         server_.stop();

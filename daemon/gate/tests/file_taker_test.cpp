@@ -5,10 +5,12 @@
 #include <optional>
 #include <string>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <gate/file_taker.h>
 #include <picket/ipc/seqpacket.h>
+
+#include "file_taker.h"
 
 using namespace picket;
 using namespace picket::daemon;
