@@ -456,6 +456,10 @@ void App::every_second() {
     p.probe->on_tick();
     p.scans->on_tick();
     p.files->on_tick();
+    if (!p.errands->can_begin()) { // as with the scout: none can be forked under a living group
+        log(LogLevel::error, "the process that starts errands is gone: starting afresh");
+        p.exit_code = 1;
+    }
     p.scheduler->on_tick();
     const bool gate_turns = p.gate->age() < kGateMayRest;
     if (gate_turns)

@@ -32,6 +32,7 @@ constexpr int kReapEveryMs = 500;
 constexpr unsigned kLongestSeconds = 60; ///< where it can be killed
 constexpr int kInheritedDescriptors = 1'024;
 constexpr int kForever = -1;
+constexpr std::chrono::seconds kTellEvery{1};
 constexpr int kWalkPriority = 10; ///< as a scan's own: scan_run.cpp
 
 /// On the wire: the kind and, each after a NUL, the texts.
@@ -126,6 +127,15 @@ void walk(const Order& order, int directory, int socket) {
     scan::WalkOptions options;
     options.cross_devices = true;
     options.resume_from = order.resume_from;
+    MonotonicTime told{};
+    options.is_excluded = [&](const std::string&) { // asked of every entry: so whoever listens knows that they come
+        const MonotonicTime now = SystemClock().monotonic();
+        if (now - told >= kTellEvery) {
+            told = now;
+            (void)ipc::send_message(socket, {&Errands::kWalks, 1});
+        }
+        return false;
+    };
     const auto walked = scan::walk_tree(start.get(), "", options,
                                         [socket](UniqueFd file, const std::string& path, const struct stat& status) {
                                             return status.st_size == 0 || hand_over(std::move(file), path, socket);
@@ -235,6 +245,11 @@ Errands::~Errands() {
     orders_.reset();
     kill(child_, SIGKILL);
     waitpid(child_, nullptr, 0);
+}
+
+bool Errands::can_begin() const {
+    pollfd gone{orders_.get(), 0, 0};
+    return poll(&gone, 1, 0) == 0;
 }
 
 Result<UniqueFd> Errands::begin(Kind kind, int file, const std::string& name, const std::string& resume_from) const {

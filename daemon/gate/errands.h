@@ -24,9 +24,11 @@ class Errands {
         digest,    ///< of a file that is put away: one Digest
         walk,      ///< of a tree: kWalker and its process id, upon which it waits for a message, for what it opens must
                    ///< be known as ours; kWalkedFile and the path below the tree, with a look and a content, for each
-                   ///< file that is not empty; at the end kWalkedAll and how many could not be opened
+                   ///< file that is not empty; kWalks now and then between them; at the end kWalkedAll and how many
+                   ///< could not be opened
     };
     static constexpr char kWalker = 'w';
+    static constexpr char kWalks = 't';
     static constexpr char kWalkedFile = 'f';
     static constexpr char kWalkedAll = 'e';
     struct Taken {
@@ -52,6 +54,8 @@ class Errands {
     /// The SHA-256 of a file that is put away. unavailable where its server does not answer in time. Any thread; waits
     /// for at most 3 s.
     Result<std::array<Byte, 32>> digest_of(const watch::EventFile& file) const;
+    /// False once nobody starts them any more: the daemon is to be started afresh.
+    bool can_begin() const;
 
   private:
     Errands(UniqueFd orders, pid_t child) : orders_(std::move(orders)), child_(child) {}

@@ -261,6 +261,8 @@ bool ScanRun::follow_walk(const std::shared_ptr<UniqueFd>& errand, const std::st
             walker = static_cast<pid_t>(parse_unsigned(text).value_or(0));
             let_walk(errand, walker);
             break;
+        case Errands::kWalks:
+            break;
         case Errands::kWalkedAll:
             note_failure("", parse_unsigned(text).value_or(1));
             return !stopped();
