@@ -70,7 +70,7 @@ Result<Json> LinkFetcher::ask(const Json& request, const std::vector<int>& descr
     const auto message = ipc::receive_content(connection->get(), kibibytes(64));
     if (!message)
         return Error(ErrorCode::unavailable, "picket-link ended before it answered");
-    Json answer = PICKET_TRY(data::parse_json(message->text));
+    Json answer = PICKET_TRY(data::parse_json(*message));
     if (!data::bool_or(answer, "ok", false))
         return error_of(answer);
     return answer;

@@ -7,6 +7,7 @@
 #include <picket/crypto/digest.h>
 #include <picket/watch/file_facts.h>
 
+#include "file_server.h"
 #include "log.h"
 
 namespace picket::daemon {
@@ -82,6 +83,8 @@ std::string Aftermath::sha256_of(const watch::EventFile& file) {
         const auto digest = crypto::sha256_of(file.fd(), kDigestLimit);
         return digest ? to_hex(digest->sha256) : "";
     }
+    if (server_of(file.fd()) == FileServer::foreign)
+        return ""; // it may take its time, and others' records wait
     const std::uint64_t device = facts.key.device;
     const MonotonicTime now = ports_.clock.monotonic();
     std::erase_if(silent_, [now](const auto& each) { return each.second < now; });

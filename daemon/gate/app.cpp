@@ -27,6 +27,7 @@
 #include "../common/capabilities.h"
 #include "approved_files.h"
 #include "build_expiry.h"
+#include "closer.h"
 #include "definitions_keeper.h"
 #include "engine_probe.h"
 #include "errands.h"
@@ -99,6 +100,7 @@ struct App::Parts {
     std::unique_ptr<PolicyKeeper> policy;
     std::unique_ptr<profile::Watcher> profile_watcher;
     std::optional<Errands> errands;
+    std::unique_ptr<Closer> closer;
     std::optional<watch::MountScout> scout;
     std::optional<watch::FanotifyGroup> group;
     OutcomeQueue outcomes;
@@ -249,6 +251,7 @@ bool App::is_switched_off() const {
 
 Result<void> App::start_errands() {
     parts_->errands.emplace(PICKET_TRY(Errands::start()));
+    parts_->closer = std::make_unique<Closer>(*parts_->errands);
     parts_->files = std::make_unique<FileTaker>(*parts_->errands, parts_->clock);
     return {};
 }
@@ -456,6 +459,7 @@ void App::every_second() {
     p.probe->on_tick();
     p.scans->on_tick();
     p.files->on_tick();
+    p.closer->on_tick();
     if (!p.errands->can_begin()) { // as with the scout: none can be forked under a living group
         log(LogLevel::error, "the process that starts errands is gone: starting afresh");
         p.exit_code = 1;

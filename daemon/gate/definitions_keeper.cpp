@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/crypto/random.h>
+#include <picket/ipc/file_socket.h>
 #include <picket/ipc/seqpacket.h>
 
 #include "host_identity.h"
@@ -251,18 +252,19 @@ DefinitionsKeeper::Trial DefinitionsKeeper::try_candidate() const {
 }
 
 Result<Json> DefinitionsKeeper::request(const Json& request) const {
-    const auto connection = ipc::connect_to(ports_.socket);
-    if (!connection)
-        return Error(ErrorCode::unavailable, "picket-definitions cannot be reached: " + connection.error().message());
-    PICKET_TRY(ipc::send_message(connection->get(), data::to_text(request)));
+    auto connected = ipc::connect_to(ports_.socket);
+    if (!connected)
+        return Error(ErrorCode::unavailable, "picket-definitions cannot be reached: " + connected.error().message());
+    const ipc::FileSocket connection(std::move(*connected));
+    PICKET_TRY(ipc::send_message(connection.get(), data::to_text(request)));
     const MonotonicTime deadline = ports_.clock.monotonic() + kAnswerWithin;
-    while (!ipc::wait_readable(connection->get(), kPollMs))
+    while (!ipc::wait_readable(connection.get(), kPollMs))
         if (stopping() || ports_.clock.monotonic() > deadline)
             return Error(ErrorCode::unavailable, "picket-definitions did not answer in time");
-    const auto message = ipc::receive_content(connection->get());
+    const auto message = ipc::receive_content(connection.get());
     if (!message)
         return Error(ErrorCode::unavailable, "picket-definitions ended before it answered");
-    Json answer = PICKET_TRY(data::parse_json(message->text));
+    Json answer = PICKET_TRY(data::parse_json(*message));
     if (!data::bool_or(answer, "ok", false))
         return Error(ErrorCode::internal, data::string_or(data::member(answer, "error"), "message", "no reason given"));
     return answer;

@@ -26,13 +26,14 @@ void EngineLink::on_listening_readable() {
         auto accepted = ipc::accept_one(listening_.get());
         if (!accepted)
             return;
-        const auto peer = ipc::peer_of(accepted->get());
+        ipc::FileSocket connection(std::move(*accepted)); // whoever that is may have sent files
+        const auto peer = ipc::peer_of(connection.get());
         if (!peer || peer->uid != engine_uid_ || connections_.size() >= kMaximumConnections)
-            continue; // closed: whoever that is, it is not our engine
-        const int fd = accepted->get();
+            continue; // it is not our engine
+        const int fd = connection.get();
         watch_(fd, true);
         connections_[fd] =
-            Connection{std::move(*accepted), peer->pid, false, scan::ConnectionRole::control, 0, clock_.monotonic()};
+            Connection{std::move(connection), peer->pid, false, scan::ConnectionRole::control, 0, clock_.monotonic()};
     }
 }
 
@@ -50,13 +51,13 @@ bool EngineLink::on_readable(int fd) {
             return true;
         }
         Connection& connection = found->second;
-        bool good = !message->had_descriptors;
+        bool good = false;
         if (!connection.greeted)
-            good = good && greet(connection, message->text);
+            good = greet(connection, *message);
         else if (connection.role == scan::ConnectionRole::control)
-            good = good && on_status(message->text);
+            good = on_status(*message);
         else
-            good = good && on_reply(fd, message->text);
+            good = on_reply(fd, *message);
         if (!good) {
             close(fd);
             return true;

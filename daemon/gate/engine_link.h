@@ -63,7 +63,7 @@ class EngineLink final : public gate::EnginePort {
 
   private:
     struct Connection {
-        UniqueFd fd;
+        ipc::FileSocket fd;
         pid_t peer = 0;
         bool greeted = false;
         scan::ConnectionRole role = scan::ConnectionRole::control;

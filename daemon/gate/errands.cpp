@@ -9,10 +9,12 @@
 #include <map>
 #include <optional>
 #include <poll.h>
+#include <set>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,38 +22,45 @@
 #include <picket/base/text.h>
 #include <picket/crypto/digest.h>
 #include <picket/ipc/record.h>
+#include <picket/sandbox/privileges.h>
 #include <picket/scan/tree_walker.h>
+#include <picket/sys/file.h>
+#include <picket/sys/mounts.h>
 #include <picket/watch/file_facts.h>
 
 namespace picket::daemon {
 namespace {
 
 constexpr Bytes kDigestLimit = gibibytes(4);
-constexpr int kDigestWithinMs = 3'000;
+constexpr int kDigestWithinMs = 10'000;
 constexpr int kReapEveryMs = 500;
 constexpr unsigned kLongestSeconds = 60; ///< where it can be killed
 constexpr int kInheritedDescriptors = 1'024;
 constexpr int kForever = -1;
 constexpr std::chrono::seconds kTellEvery{1};
-constexpr int kWalkPriority = 10; ///< as a scan's own: scan_run.cpp
+constexpr int kWalkAhead = 64 << 10; ///< bytes of messages, some dozens: each holds a file. The longest path fits
+constexpr std::size_t kNamesAtOnce = 10'000; ///< a directory is told of as it is read
+constexpr int kWalkPriority = 10;            ///< as a scan's own: scan_run.cpp
 
 /// On the wire: the kind and, each after a NUL, the texts.
 struct Order {
     Errands::Kind kind = Errands::Kind::take_file;
     std::string name;
     std::string resume_from;
+    bool cross_devices = false;
 };
 
 std::string text_of(const Order& order) {
-    return fmt::format("{}{}{}{}{}", static_cast<std::uint32_t>(order.kind), '\0', order.name, '\0', order.resume_from);
+    return fmt::format("{}{}{}{}{}{}{}", static_cast<std::uint32_t>(order.kind), '\0', order.name, '\0',
+                       order.resume_from, '\0', order.cross_devices ? 1 : 0);
 }
 
 std::optional<Order> order_of(std::string_view text) {
     const auto parts = split(text, '\0');
-    const auto kind = parts.size() == 3 ? parse_unsigned(parts[0]) : std::nullopt;
+    const auto kind = parts.size() == 4 ? parse_unsigned(parts[0]) : std::nullopt;
     if (!kind)
         return std::nullopt;
-    return Order{static_cast<Errands::Kind>(*kind), std::string(parts[1]), std::string(parts[2])};
+    return Order{static_cast<Errands::Kind>(*kind), std::string(parts[1]), std::string(parts[2]), parts[3] == "1"};
 }
 
 void answer(int socket, const auto& record, const std::vector<int>& descriptors = {}) {
@@ -75,16 +84,17 @@ bool is_readable_file(int fd) {
 }
 
 void take_file(const Order&, int connection, int socket) {
-    auto file = ipc::peek_descriptor(connection);
-    if (!file)
+    auto message = ipc::receive_message(connection);
+    if (!message || message->descriptors.size() != 1)
         return answer(socket, Errands::Taken{EINVAL, 0});
-    if (!is_readable_file(file->get()))
+    UniqueFd& file = message->descriptors.front();
+    if (!is_readable_file(file.get()))
         return answer(socket, Errands::Taken{EBADF, 0});
-    if (is_local(file->get()))
-        return answer(socket, Errands::Taken{}, {file->get()});
-    if (!watch::make_read_only(*file))
+    if (is_local(file.get()))
+        return answer(socket, Errands::Taken{}, {file.get()});
+    if (!watch::make_read_only(file))
         return answer(socket, Errands::Taken{EBADF, 0});
-    const auto away = watch::EventFile::put_away(std::move(*file));
+    const auto away = watch::EventFile::put_away(std::move(file));
     if (!away)
         return answer(socket, Errands::Taken{away.error().errno_value(), 0});
     answer(socket, Errands::Taken{0, 1}, {away->fd(), away->to_hand_on()});
@@ -101,54 +111,112 @@ void digest(const Order&, int content, int socket) {
     answer(socket, result);
 }
 
-/// False once nobody listens.
-bool hand_over(UniqueFd file, const std::string& path, int socket) {
-    const auto away = watch::EventFile::put_away(std::move(file));
-    if (!away)
-        return true;
-    for (;;) {
-        const auto sent = ipc::send_message(socket, Errands::kWalkedFile + path, {away->fd(), away->to_hand_on()});
-        if (sent || sent.error().errno_value() != EAGAIN)
-            return sent.has_value();
-        (void)ipc::wait_writable(socket, kForever);
-    }
+/// proc, sysfs and the like: what is read there is made up.
+std::set<dev_t> pseudo_devices() {
+    std::set<dev_t> found;
+    if (const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16)))
+        for (const sys::Mount& mount : sys::parse_mountinfo(*mountinfo))
+            if (sys::is_pseudo_filesystem(mount.type))
+                found.insert(makedev(mount.major, mount.minor));
+    return found;
 }
 
-void walk(const Order& order, int directory, int socket) {
-    alarm(0); // it ends with who asked for it
-    [[maybe_unused]] const int priority = nice(kWalkPriority);
-    const int few = 0; // the least there is: each message holds a file
-    setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &few, sizeof few);
-    (void)ipc::send_message(socket, fmt::format("{}{}", Errands::kWalker, getpid()));
-    if (!ipc::wait_readable(socket, kForever) || !ipc::receive_content(socket))
-        return;
-    const UniqueFd start(order.name.empty() ? fcntl(directory, F_DUPFD_CLOEXEC, 0)
-                                            : openat(directory, order.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    scan::WalkOptions options;
-    options.cross_devices = true;
-    options.resume_from = order.resume_from;
-    MonotonicTime told{};
-    options.is_excluded = [&](const std::string&) { // asked of every entry: so whoever listens knows that they come
-        const MonotonicTime now = SystemClock().monotonic();
-        if (now - told >= kTellEvery) {
-            told = now;
-            (void)ipc::send_message(socket, {&Errands::kWalks, 1});
+class Walk {
+  public:
+    explicit Walk(int socket) : socket_(socket) {}
+
+    void run(const Order& order, int directory) {
+        [[maybe_unused]] const int priority = nice(kWalkPriority);
+        setsockopt(socket_, SOL_SOCKET, SO_SNDBUF, &kWalkAhead, sizeof kWalkAhead);
+        send(fmt::format("{}{}", Errands::kWalker, getpid()));
+        if (!ipc::wait_readable(socket_, kForever) || !ipc::receive_content(socket_))
+            return;
+        const UniqueFd start(order.name.empty()
+                                 ? fcntl(directory, F_DUPFD_CLOEXEC, 0)
+                                 : openat(directory, order.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        scan::WalkOptions options;
+        options.cross_devices = order.cross_devices;
+        options.resume_from = order.resume_from;
+        options.maximum_names = kNamesAtOnce;
+        options.is_excluded = [this](const std::string&) { return note_entry(); };
+        options.is_served = [pseudo = pseudo_devices()](dev_t device) { return pseudo.contains(device); };
+        const auto walked = scan::walk_tree(start.get(), "", options,
+                                            [this](UniqueFd file, const std::string& path, const struct stat& status) {
+                                                if (status.st_size != 0)
+                                                    hand_over(std::move(file), path);
+                                                return true;
+                                            });
+        send(fmt::format("{}{}", Errands::kWalkedAll, failed_ + (walked ? walked->failed : 1)));
+        // Its number is known as ours until nobody listens any more: it must not be another's by then.
+        alarm(0);
+        for (;;) {
+            pollfd gone{socket_, 0, 0};
+            poll(&gone, 1, kForever);
+            if (gone.revents != 0)
+                return;
         }
+    }
+
+  private:
+    /// Asked of every entry: so whoever listens knows that they come, and the alarm that they do not.
+    bool note_entry() {
+        const MonotonicTime now = SystemClock().monotonic();
+        if (now - told_ < kTellEvery)
+            return false;
+        told_ = now;
+        alarm(kLongestSeconds);
+        if (const auto told = ipc::send_message(socket_, {&Errands::kWalks, 1});
+            !told && told.error().errno_value() != EAGAIN)
+            _exit(0);
         return false;
-    };
-    const auto walked = scan::walk_tree(start.get(), "", options,
-                                        [socket](UniqueFd file, const std::string& path, const struct stat& status) {
-                                            return status.st_size == 0 || hand_over(std::move(file), path, socket);
-                                        });
-    (void)ipc::wait_writable(socket, kForever);
-    (void)ipc::send_message(socket, fmt::format("{}{}", Errands::kWalkedAll, walked ? walked->failed : 1));
+    }
+
+    void hand_over(UniqueFd file, const std::string& path) {
+        const auto away = watch::EventFile::put_away(std::move(file));
+        if (!away || !send(Errands::kWalkedFile + path, {away->fd(), away->to_hand_on()}))
+            ++failed_;
+    }
+
+    /// False where it cannot be sent. Ends where nobody listens.
+    bool send(const std::string& text, const std::vector<int>& descriptors = {}) {
+        for (;;) {
+            const auto sent = ipc::send_message(socket_, text, descriptors);
+            if (sent)
+                return true;
+            if (sent.error().errno_value() == EPIPE || sent.error().errno_value() == ECONNRESET)
+                _exit(0);
+            if (sent.error().errno_value() != EAGAIN)
+                return false;
+            alarm(0); // it is they who are behind
+            (void)ipc::wait_writable(socket_, kForever);
+            alarm(kLongestSeconds);
+        }
+    }
+
+    const int socket_;
+    std::uint64_t failed_ = 0;
+    MonotonicTime told_{};
+};
+
+void walk(const Order& order, int directory, int socket) {
+    Walk(socket).run(order, directory);
+}
+
+/// Whatever it receives is closed with it.
+void close_all(const Order&, int, int socket) {
+    alarm(0);
+    for (;;) {
+        (void)ipc::wait_readable(socket, kForever);
+        if (const auto message = ipc::receive_message(socket); !message && message.error().errno_value() != EAGAIN)
+            return;
+    }
 }
 
 struct ErrandRow {
     void (*run)(const Order& order, int file, int socket);
     std::size_t at_once; ///< those that never end among them
 };
-constexpr std::array<ErrandRow, 3> kErrands{{{take_file, 64}, {digest, 16}, {walk, 16}}}; ///< by kind
+constexpr std::array<ErrandRow, 4> kErrands{{{take_file, 64}, {digest, 16}, {walk, 16}, {close_all, 64}}}; ///< by kind
 
 /// The child that starts them; ends with the daemon.
 class Starter {
@@ -186,13 +254,15 @@ class Starter {
             reap();
         if (under_way(kind) >= row.at_once)
             return; // which its socket says
+        const pid_t starter = getpid();
         const pid_t child = fork();
         if (child > 0)
             running_[child] = kind;
         if (child != 0)
             return; // where it could not be started its socket says so
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_NAME, "picket-errand");
+        if (!sandbox::die_with_parent(starter))
+            _exit(0);
         orders_.reset();
         alarm(kLongestSeconds);
         row.run(order, file, socket);
@@ -229,9 +299,8 @@ Result<Errands> Errands::start() {
     if (child < 0)
         return Error::from_errno(errno, "fork");
     if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_NAME, "picket-errands");
-        if (getppid() != parent)
+        if (!sandbox::die_with_parent(parent))
             _exit(0);
         close_all_but(theirs.get());
         Starter(std::move(theirs)).run();
@@ -252,18 +321,19 @@ bool Errands::can_begin() const {
     return poll(&gone, 1, 0) == 0;
 }
 
-Result<UniqueFd> Errands::begin(Kind kind, int file, const std::string& name, const std::string& resume_from) const {
+Result<ipc::FileSocket> Errands::begin(Kind kind, int file, const WalkOrder& walk) const {
     auto [ours, theirs] = PICKET_TRY(ipc::make_pair());
-    PICKET_TRY(ipc::send_message(orders_.get(), text_of({kind, name, resume_from}), {file, theirs.get()}));
-    return std::move(ours);
+    const Order order{kind, walk.name, walk.resume_from, walk.cross_devices};
+    PICKET_TRY(ipc::send_message(orders_.get(), text_of(order), {file, theirs.get()}));
+    return ipc::FileSocket(std::move(ours));
 }
 
 Result<std::array<Byte, 32>> Errands::digest_of(const watch::EventFile& file) const {
-    const UniqueFd socket = PICKET_TRY(begin(Kind::digest, file.to_hand_on()));
+    const ipc::FileSocket socket = PICKET_TRY(begin(Kind::digest, file.to_hand_on()));
     if (!ipc::wait_readable(socket.get(), kDigestWithinMs))
         return Error(ErrorCode::unavailable, "its server does not answer");
-    const auto message = PICKET_TRY(ipc::receive_content(socket.get()));
-    const auto digest = ipc::record_of<Digest>(message.text);
+    const std::string message = PICKET_TRY(ipc::receive_content(socket.get()));
+    const auto digest = ipc::record_of<Digest>(message);
     if (!digest)
         return Error(ErrorCode::internal, "a digest of the wrong size");
     if (digest->error != 0)

@@ -9,6 +9,7 @@
 #include <picket/base/clock.h>
 #include <picket/base/result.h>
 #include <picket/base/unique_fd.h>
+#include <picket/ipc/file_socket.h>
 #include <picket/watch/event_file.h>
 
 namespace picket::daemon {
@@ -26,6 +27,7 @@ class Errands {
                    ///< be known as ours; kWalkedFile and the path below the tree, with a look and a content, for each
                    ///< file that is not empty; kWalks now and then between them; at the end kWalkedAll and how many
                    ///< could not be opened
+        close,     ///< of whatever is sent to it (closer.h); the file is of no concern
     };
     static constexpr char kWalker = 'w';
     static constexpr char kWalks = 't';
@@ -46,13 +48,17 @@ class Errands {
     Errands& operator=(Errands&&) = delete;
     ~Errands();
 
+    struct WalkOrder {
+        std::string name;        ///< of an entry of the directory `file`; empty: itself
+        std::string resume_from; ///< below there (scan::WalkOptions)
+        bool cross_devices = true;
+    };
     /// Gives the socket (SOCK_SEQPACKET, fixed records) on which the errand answers, and which ends with it; without
-    /// an answer where too many of its kind are under way. `name`, `resume_from`: of a walk, which begins at that entry
-    /// of the directory `file` (empty: at itself), and in its order at that path (scan::WalkOptions). Any thread.
-    Result<UniqueFd> begin(Kind kind, int file, const std::string& name = "",
-                           const std::string& resume_from = "") const;
+    /// an answer where too many of its kind are under way. Any thread.
+    Result<ipc::FileSocket> begin(Kind kind, int file, const WalkOrder& walk) const;
+    Result<ipc::FileSocket> begin(Kind kind, int file) const { return begin(kind, file, {}); }
     /// The SHA-256 of a file that is put away. unavailable where its server does not answer in time. Any thread; waits
-    /// for at most 3 s.
+    /// for at most 10 s.
     Result<std::array<Byte, 32>> digest_of(const watch::EventFile& file) const;
     /// False once nobody starts them any more: the daemon is to be started afresh.
     bool can_begin() const;

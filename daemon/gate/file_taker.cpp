@@ -15,7 +15,8 @@ namespace picket::daemon {
 namespace {
 
 constexpr std::chrono::seconds kWithin{10};
-constexpr std::ptrdiff_t kAtOnceOfUser = 16; ///< others than root
+constexpr std::ptrdiff_t kAtOnceOfUser = 16;  ///< others than root
+constexpr std::ptrdiff_t kAtOnceOfUsers = 48; ///< of all of those: the rest is root's
 
 Error error_of(int number) {
     if (number == EINVAL)
@@ -51,7 +52,9 @@ FileTaker::FileTaker(const Errands& errands, const Clock& clock)
 /// With the lock held.
 bool FileTaker::has_room_for(uid_t user) const {
     const auto is_his = [user](const auto& each) { return each.second.user == user; };
-    return user == 0 || std::count_if(under_way_.begin(), under_way_.end(), is_his) < kAtOnceOfUser;
+    const auto is_users = [](const auto& each) { return each.second.user != 0; };
+    return user == 0 || (std::count_if(under_way_.begin(), under_way_.end(), is_his) < kAtOnceOfUser &&
+                         std::count_if(under_way_.begin(), under_way_.end(), is_users) < kAtOnceOfUsers);
 }
 
 void FileTaker::take(UniqueFd connection, uid_t user, Done done) {
@@ -97,10 +100,11 @@ void FileTaker::on_answer(int fd) {
         if (!message)
             under_way_.erase(found);
     }
-    if (done && message)
-        done(file_in(std::move(*message)));
-    else if (done)
-        done(Error(ErrorCode::exhausted, "too many files wait for their servers"));
+    auto file = message
+                    ? file_in(std::move(*message))
+                    : Result<watch::EventFile>(Error(ErrorCode::exhausted, "too many files wait for their servers"));
+    if (done)
+        done(std::move(file));
 }
 
 void FileTaker::on_tick() {

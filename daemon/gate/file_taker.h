@@ -30,7 +30,7 @@ class FileTaker {
 
   private:
     struct Errand {
-        UniqueFd answer;
+        ipc::FileSocket answer;
         uid_t user = 0;
         MonotonicTime until;
         Done done; ///< none once it was called: the process has not ended yet

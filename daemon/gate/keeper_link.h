@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <picket/base/clock.h>
+#include <picket/ipc/file_socket.h>
 #include <picket/watch/keeper.h>
 
 namespace picket::daemon {
@@ -36,7 +37,7 @@ class KeeperLink {
   private:
     bool greet(const std::string& content, std::vector<UniqueFd>&& descriptors);
 
-    UniqueFd events_;
+    ipc::FileSocket events_;
     const watch::KeeperState* state_;
     std::optional<watch::FanotifyGroup> group_; ///< since its hello
     pid_t process_ = 0;

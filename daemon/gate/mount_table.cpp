@@ -24,6 +24,8 @@ constexpr std::chrono::seconds kProveAgain{2}; ///< while one is in doubt
 constexpr unsigned kMaximumMisses = 3;
 constexpr Milliseconds kMarkWithin{500}; ///< then it is looked at again every second
 constexpr std::chrono::seconds kMarkAgain{30};
+constexpr std::chrono::seconds kLookAgain{5};
+constexpr std::int64_t kEnded = -1;       ///< no keeper's state
 constexpr unsigned kLeastWithServers = 2; ///< workers: a server may open a file before it answers who reads from it
 constexpr std::size_t kShared = 2;        ///< keepers that are not for one file system
 constexpr const char* kNotYet = "its server has not answered yet";
@@ -82,6 +84,7 @@ bool MountTable::wants_exec_events(const profile::Policy& policy) const {
 }
 
 bool MountTable::on_readable() {
+    patience_ = kMarkWithin;
     for (int i = 0; i < 256; ++i) {
         auto report = scout_.next_report();
         if (!report) {
@@ -171,8 +174,13 @@ MountTable::Marked MountTable::mark(const Key& key, const watch::MountReport& re
 }
 
 MountTable::Marked MountTable::mark_by_keeper(const Key& key, const watch::MountReport& report, bool put_away) {
-    if (const auto hung = hung_.find(key); hung != hung_.end() && clock_.monotonic() < hung->second.until)
-        return hung->second.why;
+    if (const auto hung = hung_.find(key); hung != hung_.end()) {
+        // Where the last keeper still hangs, another would only hang beside it.
+        if (clock_.monotonic() < hung->second.until || *hung->second.state == hung->second.since) {
+            mark_again_at_ = std::max(hung->second.until, clock_.monotonic() + kLookAgain);
+            return hung->second.why;
+        }
+    }
     const auto keeper = keeper_for(key, put_away);
     if (!keeper)
         return keeper.error().message();
@@ -183,7 +191,11 @@ MountTable::Marked MountTable::mark_by_keeper(const Key& key, const watch::Mount
     if (const auto sent = ipc::send_record((*keeper)->process.orders.get(), order, {report.directory.get()}); !sent)
         return sent.error().message();
     (*keeper)->awaited.push_back(key);
-    return take_answer(**keeper, key, kMarkWithin);
+    const MonotonicTime before = clock_.monotonic();
+    Marked marked = take_answer(**keeper, key, patience_);
+    const auto waited = std::chrono::duration_cast<Milliseconds>(clock_.monotonic() - before);
+    patience_ = std::max(Milliseconds(0), patience_ - waited);
+    return marked;
 }
 
 Result<MountTable::Keeper*> MountTable::keeper_for(const Key& key, bool put_away) {
@@ -266,6 +278,8 @@ void MountTable::take_lost_keepers() {
 
 /// Nothing stands still for a server that does: its files are opened unasked until it answers again.
 void MountTable::on_lost(const Key& name, const std::string& why) {
+    const watch::KeeperState* const last = keepers_.at(name).process.state;
+    const std::int64_t since = *last;
     end_keeper(name);
     const MonotonicTime until = clock_.monotonic() + kMarkAgain;
     std::vector<FilesystemState> unwatched;
@@ -277,7 +291,7 @@ void MountTable::on_lost(const Key& name, const std::string& why) {
                 continue;
             state.status = FilesystemState::Status::unmarked;
             state.reason = why;
-            hung_[key] = {until, why};
+            hung_[key] = {until, why, last, since == 0 ? kEnded : since};
             unwatched.push_back(state);
         }
     }

@@ -93,10 +93,13 @@ class MountTable {
     struct Hung {
         MonotonicTime until; ///< then it is tried again
         std::string why;
+        const watch::KeeperState* state = nullptr; ///< of that keeper, while it is
+        std::int64_t since = 0;                    ///< this: it hangs in the call that it was given up for
     };
     std::map<Key, Hung> hung_; ///< whose keeper was lost
     std::shared_ptr<Lost> lost_ = std::make_shared<Lost>();
     std::optional<MonotonicTime> mark_again_at_;
+    Milliseconds patience_{0}; ///< left in this turn for keepers that do not answer
     const watch::KernelTier tier_;
     GateLoop& gate_;
     EventLog& events_;

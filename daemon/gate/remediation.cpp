@@ -1,12 +1,10 @@
 #include "remediation.h"
 
-#include <algorithm>
 #include <sys/prctl.h>
 
 #include <fmt/format.h>
-#include <picket/sys/file.h>
-#include <picket/sys/mounts.h>
 
+#include "file_server.h"
 #include "log.h"
 
 namespace picket::daemon {
@@ -18,22 +16,6 @@ std::optional<watch::FileFacts> facts_of(const watch::EventFile& file) {
     if (!file || !watch::SystemFileInspector().facts(file.fd(), facts))
         return std::nullopt;
     return facts;
-}
-
-/// Another user may have mounted it (fuse(4): user_id=), with a server that answers as it likes, if at all.
-bool is_a_users(const sys::Mount& mount) {
-    return mount.type.starts_with("fuse") && ("," + mount.super_options + ",").find(",user_id=0,") == std::string::npos;
-}
-
-/// Whoever takes it away has to wait for its server: the administrator's own, that is.
-bool has_trusted_server(const watch::EventFile& file) {
-    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    if (!text)
-        return false;
-    const int id = watch::SystemFileInspector().mount_id(file.fd());
-    const auto mounts = sys::parse_mountinfo(*text);
-    const auto mount = std::find_if(mounts.begin(), mounts.end(), [id](const sys::Mount& m) { return m.id == id; });
-    return mount != mounts.end() && !is_a_users(*mount);
 }
 
 } // namespace
@@ -90,7 +72,7 @@ std::optional<Remediation::Refusal> Remediation::refusal_of(const gate::Outcome&
     if (is_own_definitions(outcome))
         return Refusal{"own_definitions", "a signature database matches itself"};
     if (outcome.file.is_put_away()) {
-        if (!has_trusted_server(outcome.file))
+        if (server_of(outcome.file.fd()) == FileServer::foreign)
             return Refusal{"foreign_server", "it is on a file system that the host's administrator has not mounted"};
     } else if (const std::string why = ports_.packages.why_it_stays(outcome.path, outcome.file.fd()); !why.empty()) {
         return Refusal{"package_file", why};

@@ -39,8 +39,8 @@ Result<data::Json> RemedyClient::ask(const data::Json& request, int file) const 
     PICKET_TRY(ipc::send_message(connection->get(), data::to_text(request), descriptors));
     if (!ipc::wait_readable(connection->get(), kAnswerWithinMs))
         return Error(ErrorCode::unavailable, "picket-remedy did not answer in time");
-    const ipc::Content message = PICKET_TRY(ipc::receive_content(connection->get()));
-    data::Json answer = PICKET_TRY(data::parse_json(message.text));
+    const std::string message = PICKET_TRY(ipc::receive_content(connection->get()));
+    data::Json answer = PICKET_TRY(data::parse_json(message));
     if (!data::bool_or(answer, "ok", false))
         return error_of(answer);
     return answer;

@@ -194,7 +194,7 @@ void ScanRun::walk(Place& place, const std::string& resume_from) {
         record_.place = place.path;
     }
     if (place.served) {
-        walk_served(place.fd.get(), "", place.path, resume_from);
+        walk_served(place.fd.get(), "", place.path == "/" ? "" : place.path, resume_from);
         return;
     }
     const auto walked = scan::walk_tree(place.fd.get(), place.path, walk_options,
@@ -215,7 +215,7 @@ void ScanRun::note_failure(const std::string& message, std::uint64_t files) {
 }
 
 /// What the walker opens is not asked about from now on; then it begins.
-void ScanRun::let_walk(const std::shared_ptr<UniqueFd>& errand, pid_t walker) {
+void ScanRun::let_walk(const std::shared_ptr<ipc::FileSocket>& errand, pid_t walker) {
     ports_.gate.post([errand, walker](gate::Gate& gate, EngineLink&) {
         gate.add_own_process(walker);
         (void)ipc::send_message(errand->get(), "go");
@@ -225,22 +225,23 @@ void ScanRun::let_walk(const std::shared_ptr<UniqueFd>& errand, pid_t walker) {
 /// By an errand: this process keeps away from whoever may not answer. False where the scan ends.
 bool ScanRun::walk_served(int directory, const std::string& name, const std::string& path,
                           const std::string& resume_from) {
-    const bool resumes = resume_from.starts_with(path);
-    auto begun = ports_.errands.begin(Errands::Kind::walk, directory, name,
-                                      resumes ? resume_from.substr(path.size()) : std::string());
+    Errands::WalkOrder order{name, "", options().cross_devices};
+    if (resume_from.starts_with(path + "/"))
+        order.resume_from = resume_from.substr(path.size());
+    auto begun = ports_.errands.begin(Errands::Kind::walk, directory, order);
     if (!begun) {
         note_failure(fmt::format("{}: {}", path, begun.error().message()));
         return !stopped();
     }
-    const auto errand = std::make_shared<UniqueFd>(std::move(*begun)); // a task must be copyable
+    const auto errand = std::make_shared<ipc::FileSocket>(std::move(*begun)); // a task must be copyable
     pid_t walker = 0;
     const bool goes_on = follow_walk(errand, path, walker);
-    if (walker != 0)
-        ports_.gate.post([walker](gate::Gate& gate, EngineLink&) { gate.remove_own_process(walker); });
+    // The walker goes when the errand's socket is closed: its number is ours until it is taken back.
+    ports_.gate.post([walker, errand](gate::Gate& gate, EngineLink&) { gate.remove_own_process(walker); });
     return goes_on;
 }
 
-bool ScanRun::follow_walk(const std::shared_ptr<UniqueFd>& errand, const std::string& path, pid_t& walker) {
+bool ScanRun::follow_walk(const std::shared_ptr<ipc::FileSocket>& errand, const std::string& path, pid_t& walker) {
     const scan::WalkOptions rules = options();
     MonotonicTime heard = ports_.clock.monotonic();
     while (!stopped()) {
@@ -277,17 +278,18 @@ bool ScanRun::follow_walk(const std::shared_ptr<UniqueFd>& errand, const std::st
 
 bool ScanRun::take_walked(ipc::Message&& message, const std::string& path, const scan::WalkOptions& rules) {
     const std::string file = path + message.content.substr(1);
+    if (message.descriptors.size() != 2) {
+        note_failure(fmt::format("{}: no descriptor is free", file));
+        return !stopped();
+    }
+    watch::EventFile opened(std::move(message.descriptors[0]), std::move(message.descriptors[1]));
     if (rules.is_excluded(file))
         return !stopped();
     {
         std::lock_guard lock(mutex_);
         ++files_visited_;
     }
-    std::vector<UniqueFd>& descriptors = message.descriptors;
-    if (descriptors.size() == 2)
-        return submit(watch::EventFile(std::move(descriptors[0]), std::move(descriptors[1])), file) && !stopped();
-    note_failure(fmt::format("{}: no descriptor is free", file));
-    return !stopped();
+    return submit(std::move(opened), file) && !stopped();
 }
 
 /// What was found clean and has not changed since is neither opened nor read.

@@ -61,8 +61,8 @@ class ScanRun : public std::enable_shared_from_this<ScanRun> {
     bool is_known(const std::string& path, const struct stat& status);
     bool visit(UniqueFd file, const std::string& path, const struct stat& status);
     bool walk_served(int directory, const std::string& name, const std::string& path, const std::string& resume_from);
-    void let_walk(const std::shared_ptr<UniqueFd>& errand, pid_t walker);
-    bool follow_walk(const std::shared_ptr<UniqueFd>& errand, const std::string& path, pid_t& walker);
+    void let_walk(const std::shared_ptr<ipc::FileSocket>& errand, pid_t walker);
+    bool follow_walk(const std::shared_ptr<ipc::FileSocket>& errand, const std::string& path, pid_t& walker);
     bool take_walked(ipc::Message&& message, const std::string& path, const scan::WalkOptions& rules);
     void note_failure(const std::string& message, std::uint64_t files = 1);
     bool submit(watch::EventFile file, const std::string& path);

@@ -8,6 +8,7 @@
 #include <picket/crypto/digest.h>
 #include <picket/watch/file_facts.h>
 
+#include "file_server.h"
 #include "rpc_failure.h"
 
 namespace picket::daemon {
@@ -45,6 +46,9 @@ RpcResult Verbs::quarantine_add(RpcRequest& request) {
 }
 
 RpcResult Verbs::add(int named) {
+    if (server_of(named) == FileServer::foreign)
+        return fail("failed", "it lies on a file system that the host's administrator has not mounted (foreign_server)",
+                    "unmount it");
     // Opened by this process, which the gate never holds up: an O_PATH descriptor names what may not be opened.
     const UniqueFd file(open(fmt::format("/proc/self/fd/{}", named).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     struct stat status {};

@@ -71,9 +71,10 @@ class Outbox final : public RpcPeer {
         return true;
     }
     /// Answers are never refused: while one waits, its client is not read, so it cannot ask for more.
-    void answer(std::vector<std::string> messages) {
+    void answer(std::vector<std::string> messages, bool is_last = false) {
         {
             std::lock_guard lock(mutex_);
+            leaves_ = leaves_ || is_last;
             busy_ = false;
             if (closed_)
                 return;
@@ -92,6 +93,11 @@ class Outbox final : public RpcPeer {
     bool busy() const {
         std::lock_guard lock(mutex_);
         return busy_;
+    }
+    /// The client's last answer is in the queue, or was.
+    bool leaves() const {
+        std::lock_guard lock(mutex_);
+        return leaves_;
     }
     std::size_t largest() const { return largest_; }
     /// Sends what the socket takes. An Error where the client is gone.
@@ -132,13 +138,16 @@ class Outbox final : public RpcPeer {
     std::size_t bytes_ = 0;
     std::size_t lost_ = 0; ///< notifications in a row that found the queue full
     bool busy_ = false;
+    bool leaves_ = false;
     bool closed_ = false;
 };
 
 /// What a deferred request is answered through; the last copy to go answers for one that was forgotten.
 class Reply {
   public:
-    Reply(std::weak_ptr<Outbox> outbox, data::Json id) : outbox_(std::move(outbox)), id_(std::move(id)) {}
+    /// `left`: the request may still wait in the connection where it fails, so the client goes then.
+    Reply(std::weak_ptr<Outbox> outbox, data::Json id, bool left)
+        : outbox_(std::move(outbox)), id_(std::move(id)), left_(left) {}
     ~Reply() {
         if (armed_)
             send({nullptr, RpcError{"failed", "the request was given up", ""}});
@@ -150,13 +159,14 @@ class Reply {
         if (!armed_.exchange(false))
             return;
         if (const auto outbox = outbox_.lock())
-            outbox->answer(id_.is_null() ? std::vector<std::string>()
-                                         : answer_messages(id_, result, outbox->largest()));
+            outbox->answer(id_.is_null() ? std::vector<std::string>() : answer_messages(id_, result, outbox->largest()),
+                           left_ && result.error && result.error->name != "usage");
     }
 
   private:
     const std::weak_ptr<Outbox> outbox_;
     const data::Json id_;
+    const bool left_;
     std::atomic<bool> armed_{true};
 };
 

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
+#include <picket/ipc/file_socket.h>
 
 #include "rpc_message.h"
 #include "rpc_outbox.h"
@@ -22,12 +23,11 @@ constexpr std::uint64_t kFirstClientTag = 2;
 constexpr Milliseconds kSweepInterval{1'000};
 
 struct Client {
-    UniqueFd fd;
+    FileSocket fd; ///< what it sent and nobody read may be anybody's files
     std::shared_ptr<Outbox> outbox;
     MonotonicTime last_activity;
     std::uint32_t interest = EPOLLIN;
-    bool leaving = false;      ///< closed once its queue is empty
-    bool left_message = false; ///< its request waits on, to be taken off when it is answered
+    bool leaving = false; ///< closed once its queue is empty
 };
 
 std::string too_many_clients(std::string_view whose) {
@@ -56,7 +56,6 @@ struct RpcServer::Impl {
     void read_from(Client& client);
     void handle(Client& client, const Content& content);
     bool take_message(Client& client, RpcDescriptors descriptors, RpcRequest& request) const;
-    static void take_off_answered(Client& client);
     RpcResult call_handler(RpcRequest& request) const;
     void flush(std::uint64_t tag);
     void drop(std::uint64_t tag);
@@ -146,7 +145,7 @@ void RpcServer::Impl::admit(UniqueFd fd, const Peer& peer) {
     const std::size_t largest = largest_message(fd.get());
     watch(fd.get(), tag, EPOLLIN);
     auto outbox = std::make_shared<Outbox>(tag, peer, options.maximum_queue_messages, largest, wakeup);
-    clients.emplace(tag, Client{std::move(fd), std::move(outbox), clock.monotonic()});
+    clients.emplace(tag, Client{FileSocket(std::move(fd)), std::move(outbox), clock.monotonic()});
     ++clients_of[peer.uid];
 }
 
@@ -163,9 +162,8 @@ void RpcServer::Impl::on_client(std::uint64_t tag, std::uint32_t events) {
 }
 
 void RpcServer::Impl::read_from(Client& client) {
-    take_off_answered(client);
     // One request a turn, and none while an answer waits: so nobody keeps the others waiting or fills our memory.
-    if (client.leaving || client.outbox->busy() || !client.outbox->empty())
+    if (client.leaving || client.outbox->leaves() || client.outbox->busy() || !client.outbox->empty())
         return;
     auto content = peek_content(client.fd.get());
     if (content) {
@@ -184,19 +182,23 @@ void RpcServer::Impl::handle(Client& client, const Content& content) {
     RpcRequest none;
     RpcRequest& request = parsed.request ? *parsed.request : none;
     request.credentials = client.outbox->credentials();
-    const bool asked = parsed.request && content.had_descriptors && options.descriptors_of;
-    if (!take_message(client, asked ? options.descriptors_of(request) : RpcDescriptors::dropped, request)) {
+    const bool asked = parsed.request && content.has_descriptors && options.descriptors_of;
+    const RpcDescriptors descriptors = asked ? options.descriptors_of(request) : RpcDescriptors::dropped;
+    // Letting go of what was not received may wait for its server as well: it stays where it is, and is the last.
+    const bool stays = content.has_descriptors && descriptors == RpcDescriptors::dropped;
+    client.leaving = stays;
+    if (!stays && !take_message(client, descriptors, request)) {
         client.outbox->answer({answer_text(parsed.id, {nullptr, RpcError{"usage", "too many descriptors", ""}})});
         client.leaving = true;
         return;
     }
     if (!parsed.request) {
         client.outbox->answer({answer_text(parsed.id, {nullptr, std::move(parsed.error)})});
-        client.leaving = parsed.id.is_null();
+        client.leaving = client.leaving || parsed.id.is_null();
         return;
     }
     request.peer = client.outbox;
-    const auto reply = std::make_shared<Reply>(client.outbox, parsed.id);
+    const auto reply = std::make_shared<Reply>(client.outbox, parsed.id, descriptors == RpcDescriptors::left);
     request.reply = [reply](const RpcResult& result) { reply->send(result); };
     client.outbox->set_busy(true);
     const RpcResult result = call_handler(request);
@@ -206,13 +208,8 @@ void RpcServer::Impl::handle(Client& client, const Content& content) {
 
 /// The message that was peeked at. False where it cannot be taken as it came.
 bool RpcServer::Impl::take_message(Client& client, RpcDescriptors descriptors, RpcRequest& request) const {
-    if (descriptors == RpcDescriptors::dropped) {
-        (void)receive_content(client.fd.get());
-        return true;
-    }
     if (descriptors == RpcDescriptors::left) {
         request.connection = UniqueFd(::fcntl(client.fd.get(), F_DUPFD_CLOEXEC, 0));
-        client.left_message = true;
         return true;
     }
     auto message = receive_message(client.fd.get());
@@ -220,13 +217,6 @@ bool RpcServer::Impl::take_message(Client& client, RpcDescriptors descriptors, R
         return false;
     request.descriptors = std::move(message->descriptors);
     return true;
-}
-
-void RpcServer::Impl::take_off_answered(Client& client) {
-    if (client.left_message && !client.outbox->busy()) {
-        client.left_message = false;
-        (void)receive_content(client.fd.get());
-    }
 }
 
 RpcResult RpcServer::Impl::call_handler(RpcRequest& request) const {
@@ -245,14 +235,14 @@ void RpcServer::Impl::flush(std::uint64_t tag) {
     if (found == clients.end())
         return;
     Client& client = found->second;
-    take_off_answered(client);
     const bool waited = !client.outbox->empty();
+    client.leaving = client.leaving || client.outbox->leaves();
     if (!client.outbox->flush(client.fd.get()) || client.outbox->hopeless())
         return drop(tag);
     const bool waits = !client.outbox->empty();
     if (waited && !waits)
         client.last_activity = clock.monotonic();
-    if (client.leaving && !waits)
+    if (client.leaving && !waits && !client.outbox->busy())
         return drop(tag);
     const std::uint32_t interest = waits ? EPOLLOUT : client.outbox->busy() ? 0U : EPOLLIN;
     if (interest == client.interest)

@@ -106,35 +106,40 @@ Result<Received> receive(int fd, char* buffer, std::size_t size, int flags, Desc
         header.msg_controllen = sizeof(control);
     }
     ssize_t received = -1;
+    bool was_reset = false;
     do
         received = ::recvmsg(fd, &header, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
+    // A peer that closed with our message unread leaves one ECONNRESET before what it had sent to us.
+    while (received < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(was_reset, true))));
     if (received < 0)
         return Error::from_errno(errno, "receiving a message");
     return Received{static_cast<std::size_t>(received), header.msg_flags, take_descriptors(header)};
 }
 
-/// Length of the next message, 0 at the end of the stream.
-Result<std::size_t> next_length(int fd) {
-    for (int attempt = 0;; ++attempt) {
-        const ssize_t length = ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-        if (length >= 0)
-            return static_cast<std::size_t>(length);
-        // A peer that closed with our message unread leaves one ECONNRESET before what it had sent to us.
-        if (errno == EINTR || (errno == ECONNRESET && attempt == 0))
-            continue;
-        return errno == ECONNRESET ? Error(ErrorCode::not_found, "the peer closed the connection")
-                                   : Error::from_errno(errno, "receiving a message");
-    }
+struct Next {
+    std::size_t length = 0; ///< 0 at the end of the stream
+    bool has_descriptors = false;
+};
+
+/// A look at what waits.
+Result<Next> next_message(int fd) {
+    const auto seen = receive(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC, Descriptors::left);
+    if (seen)
+        return Next{seen->length, (seen->flags & MSG_CTRUNC) != 0};
+    return seen.error().errno_value() == ECONNRESET ? Error(ErrorCode::not_found, "the peer closed the connection")
+                                                    : seen.error();
 }
 
-Result<Received> receive_text(int fd, Bytes limit, int flags, Descriptors what, std::string& text) {
-    const std::size_t length = PICKET_TRY(next_length(fd));
-    text.resize(std::min<std::size_t>(length, limit.count));
+Error too_long(std::size_t length, Bytes limit) {
+    return Error(ErrorCode::invalid_input,
+                 fmt::format("a message of {} bytes; at most {} are taken", length, to_human(limit)));
+}
+
+Result<Received> receive_text(int fd, const Next& next, Bytes limit, int flags, Descriptors what, std::string& text) {
+    text.resize(std::min<std::size_t>(next.length, limit.count));
     Received got = PICKET_TRY(receive(fd, text.data(), text.size(), flags, what));
     if ((got.flags & MSG_TRUNC) != 0)
-        return Error(ErrorCode::invalid_input,
-                     fmt::format("a message of {} bytes; at most {} are taken", length, to_human(limit)));
+        return too_long(next.length, limit);
     // An empty message and the end of the stream look the same; no protocol of ours has empty messages.
     if (got.length == 0)
         return Error(ErrorCode::not_found, "the peer closed the connection");
@@ -262,8 +267,9 @@ Result<void> send_message(int fd, std::string_view content, const std::vector<in
 }
 
 Result<Message> receive_message(int fd, Bytes limit) {
+    const Next next = PICKET_TRY(next_message(fd));
     Message message;
-    Received got = PICKET_TRY(receive_text(fd, limit, 0, Descriptors::taken, message.content));
+    Received got = PICKET_TRY(receive_text(fd, next, limit, 0, Descriptors::taken, message.content));
     message.descriptors = std::move(got.descriptors);
     if ((got.flags & MSG_CTRUNC) != 0)
         return Error(
@@ -272,19 +278,20 @@ Result<Message> receive_message(int fd, Bytes limit) {
     return message;
 }
 
-Result<Content> receive_content(int fd, Bytes limit) {
-    Content content;
-    const Received got = PICKET_TRY(receive_text(fd, limit, 0, Descriptors::left, content.text));
-    content.had_descriptors = (got.flags & MSG_CTRUNC) != 0;
-    return content;
+Result<std::string> receive_content(int fd, Bytes limit) {
+    const Next next = PICKET_TRY(next_message(fd));
+    if (next.has_descriptors)
+        return Error(ErrorCode::invalid_input, "a message with descriptors where none are taken");
+    std::string text;
+    PICKET_TRY(receive_text(fd, next, limit, 0, Descriptors::left, text));
+    return text;
 }
 
 Result<Content> peek_content(int fd, Bytes limit) {
-    if (PICKET_TRY(next_length(fd)) > limit.count)
-        return receive_content(fd, limit); // which says so
+    const Next next = PICKET_TRY(next_message(fd));
     Content content;
-    const Received got = PICKET_TRY(receive_text(fd, limit, MSG_PEEK, Descriptors::left, content.text));
-    content.had_descriptors = (got.flags & MSG_CTRUNC) != 0;
+    content.has_descriptors = next.has_descriptors;
+    PICKET_TRY(receive_text(fd, next, limit, MSG_PEEK, Descriptors::left, content.text));
     return content;
 }
 

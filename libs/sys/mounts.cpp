@@ -135,7 +135,7 @@ bool is_remote_filesystem(std::string_view type) {
     static constexpr std::array<std::string_view, 15> kNames{"nfs",  "nfs4",    "cifs",  "smb3",     "smbfs",
                                                              "fuse", "fuseblk", "9p",    "ceph",     "glusterfs",
                                                              "afs",  "gfs2",    "ocfs2", "virtiofs", "lustre"};
-    return contains(kNames, type) || type.rfind("fuse.", 0) == 0;
+    return contains(kNames, type) || type.starts_with("fuse.") || type.starts_with("fuseblk.");
 }
 
 } // namespace picket::sys

@@ -24,9 +24,7 @@ Result<EventFile> EventFile::put_away(UniqueFd file) {
 }
 
 EventFile EventFile::duplicate() const {
-    const auto copy = [](const UniqueFd& fd) {
-        return UniqueFd(fd ? fcntl(fd.get(), F_DUPFD_CLOEXEC, kFirstNumber) : -1);
-    };
+    const auto copy = [](const auto& fd) { return UniqueFd(fd ? fcntl(fd.get(), F_DUPFD_CLOEXEC, kFirstNumber) : -1); };
     return {copy(file_), copy(content_)};
 }
 

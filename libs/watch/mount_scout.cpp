@@ -291,7 +291,12 @@ class ScoutProcess {
 
     void reap() {
         for (pid_t pid = 0; (pid = waitpid(-1, nullptr, WNOHANG)) > 0;) {
-            std::erase_if(keepers_, [pid](const auto& keeper) { return keeper.second == pid; });
+            std::erase_if(keepers_, [&](const auto& keeper) {
+                if (keeper.second != pid)
+                    return false;
+                keeper_states_[keeper.first] = 0; // it hangs no more
+                return true;
+            });
             std::erase_if(stuck_, [pid](const auto& each) { return each.second == pid; });
         }
     }

@@ -239,12 +239,11 @@ class Silent(WithServer):
         os.setgroups([])
         os.setresgid(1234, 1234, 1234)
         os.setresuid(1234, 1234, 1234)
-        client = self.world.rpc()
         for method in ("health", "version", "scan.start", "no.such.method"):
-            client.call(method, {}, [file])
+            self.world.rpc().call(method, {}, [file])
         for _ in range(40):  # more than one user may have under way
             self.world.rpc().send("scan.file", {"path": "other"}, [file])
-        client.call("health")
+        self.world.rpc().call("health")
         os.write(sent, b"handed in\n")
         os.close(sent)
 

@@ -85,7 +85,10 @@ class Rpc:
     def call(self, method, params=None, fds=()):
         wanted, parts = self.send(method, params, fds), "" # a large answer comes in parts
         while True:
-            data = self.socket.recv(1 << 20)
+            try:
+                data = self.socket.recv(1 << 20)
+            except ConnectionResetError:  # it closed with ours unread: what it had sent comes after this
+                data = self.socket.recv(1 << 20)
             if not data:
                 raise ConnectionError("the daemon closed the connection")
             message = json.loads(data)

@@ -97,7 +97,7 @@ TEST_CASE("a walk hands over every file below, each once") {
     const Office office;
     const UniqueFd parent(open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
     const auto errand =
-        office.errands.begin(Errands::Kind::walk, parent.get(), name.substr(name.rfind('/') + 1), "/d/b");
+        office.errands.begin(Errands::Kind::walk, parent.get(), {name.substr(name.rfind('/') + 1), "/d/b"});
     REQUIRE(errand);
     std::string found;
     for (;;) {

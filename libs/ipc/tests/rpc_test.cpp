@@ -249,45 +249,44 @@ TEST_CASE("descriptors of refused and of answered messages are closed") {
     CHECK(open_descriptors() <= before + 2);
 }
 
-TEST_CASE("descriptors that no method asked for never become the server's") {
+TEST_CASE("descriptors that no method asked for never become the server's, and their sender is answered and goes") {
     const RunningServer server([](RpcRequest& request) -> RpcResult {
         return {request.descriptors.size(), std::nullopt};
     });
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    auto client = server.client();
-    const auto answer = client.call("descriptors", data::Json::object(), {null.get(), null.get()});
+    const UniqueFd client = server.raw_client();
+    REQUIRE(send_message(client.get(), R"({"jsonrpc":"2.0","id":1,"method":"any"})", {null.get()}));
+    const auto answer = receive_within(client.get());
     REQUIRE(answer);
-    CHECK(answer->value == 0);
+    CHECK(data::parse_json(answer->content).value().at("result") == 0);
+    CHECK(is_closed(client.get()));
 }
 
-TEST_CASE("a request whose descriptors are left waits on its connection until it is answered") {
-    UniqueFd connection;
-    RpcReply reply;
+TEST_CASE("a request whose descriptors are left is the handler's to take; where it fails the client goes") {
     const RunningServer server(
-        [&](RpcRequest& request) -> RpcResult {
-            if (request.method != "later")
-                return {request.parameters, std::nullopt};
-            connection = std::move(request.connection);
-            reply = request.reply;
-            return RpcResult::later();
+        [](RpcRequest& request) -> RpcResult {
+            if (request.method == "fails")
+                return {nullptr, RpcError{"unavailable", "not now", ""}};
+            if (!request.connection)
+                return {"plain", std::nullopt};
+            const auto message = receive_message(request.connection.get());
+            return {message ? message->descriptors.size() : 0, std::nullopt};
         },
         {.descriptors_of = [](const RpcRequest&) { return RpcDescriptors::left; }});
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const UniqueFd client = server.raw_client();
-    REQUIRE(send_message(client.get(), R"({"jsonrpc":"2.0","id":1,"method":"later"})", {null.get()}));
-    REQUIRE(send_message(client.get(), R"({"jsonrpc":"2.0","id":2,"method":"echo"})"));
-    for (int i = 0; i < 500 && !connection; ++i)
-        std::this_thread::sleep_for(Milliseconds(10));
-    REQUIRE(connection);
-    for (int i = 0; i < 2; ++i) // as often as anybody looks
-        CHECK(peek_descriptor(connection.get()));
-    reply({"done", std::nullopt});
-    for (const int id : {1, 2}) {
+    const auto result_of = [&] {
         const auto answer = receive_within(client.get());
         REQUIRE(answer);
-        CHECK(data::parse_json(answer->content).value().at("id") == id);
-    }
-    CHECK_FALSE(peek_descriptor(connection.get()));
+        return data::parse_json(answer->content).value();
+    };
+    REQUIRE(send_message(client.get(), R"({"jsonrpc":"2.0","id":1,"method":"takes"})", {null.get()}));
+    REQUIRE(send_message(client.get(), R"({"jsonrpc":"2.0","id":2,"method":"other"})"));
+    REQUIRE(send_message(client.get(), R"({"jsonrpc":"2.0","id":3,"method":"fails"})", {null.get()}));
+    CHECK(result_of().at("result") == 1);
+    CHECK(result_of().at("result") == "plain");
+    CHECK(result_of().at("error").at("message") == "not now");
+    CHECK(is_closed(client.get()));
 }
 
 TEST_CASE("200 clients at once are all answered") {

@@ -45,16 +45,17 @@ class RpcPeer {
 
 /// What becomes of the descriptors that come with a request.
 enum class RpcDescriptors {
-    dropped, ///< by the kernel: they never become ours, for closing somebody's file may wait for its server
+    dropped, ///< they never become ours, for closing somebody's file may wait for its server: the answer is the last
     taken,   ///< RpcRequest::descriptors
-    left,    ///< in the message, which waits on RpcRequest::connection until the request is answered
+    left,    ///< in the message, which the handler has taken off RpcRequest::connection when it answers anything but an
+             ///< error other than `usage`: after one of those the client goes
 };
 
 struct RpcRequest {
     std::string method;
     data::Json parameters; ///< an object, possibly empty
     std::vector<UniqueFd> descriptors;
-    UniqueFd connection; ///< where descriptors are left in the message: ipc::peek_descriptor()
+    UniqueFd connection; ///< where descriptors are left in the message
     std::weak_ptr<RpcPeer> peer;
     Peer credentials;
     RpcReply reply; ///< for a handler that returns RpcResult::later(); its client's next request waits until then

@@ -54,15 +54,14 @@ Result<void> send_message(int fd, std::string_view content, const std::vector<in
 /// One message, never blocking. unavailable with errno EAGAIN = none waits; not_found = the peer closed;
 /// invalid_input = longer than `limit` or too many descriptors (the message is consumed, its descriptors closed).
 Result<Message> receive_message(int fd, Bytes limit = kMaximumMessage);
-/// Of a message without its descriptors, which never become ours: closing somebody's file may wait for its server,
-/// while the kernel lets go of what was not received without asking it.
+/// As receive_message(), from one who has no business to send descriptors: a message that carries any is invalid_input
+/// and stays where it is. Taking it, or letting go of it, may wait for the server of somebody's file (file_socket.h).
+Result<std::string> receive_content(int fd, Bytes limit = kMaximumMessage);
 struct Content {
     std::string text;
-    bool had_descriptors = false;
+    bool has_descriptors = false;
 };
-/// As receive_message(), but for its descriptors.
-Result<Content> receive_content(int fd, Bytes limit = kMaximumMessage);
-/// Likewise, and the message goes on waiting; unless it is longer than `limit`: then it is consumed.
+/// What waits, which goes on waiting.
 Result<Content> peek_content(int fd, Bytes limit = kMaximumMessage);
 /// The descriptor of the first message that waits, which goes on waiting: a socket as a wrapping for a file.
 /// invalid_input where that message carries none, or several.

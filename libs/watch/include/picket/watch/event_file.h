@@ -1,13 +1,15 @@
 #pragma once
 #include <picket/base/result.h>
 #include <picket/base/unique_fd.h>
+#include <picket/ipc/file_socket.h>
 
 namespace picket::watch {
 
 /// A file as the gate holds it. One that lies behind a server (FUSE, a network) is held put away: an O_PATH descriptor
-/// to look at, and a socket in which the opened file lies for whoever is to read it. Neither is ever waited for, not
-/// even when it is closed, while close(2) of an opened file asks the server, and a server that is gone answers nobody
-/// ("Either request is already in userspace … Wait it out", fs/fuse/dev.c): not even SIGKILL ends that wait.
+/// to look at, and a socket in which the opened file lies for whoever is to read it. close(2) of an opened file asks
+/// the server, and a server that is gone answers nobody ("Either request is already in userspace … Wait it out",
+/// fs/fuse/dev.c): not even SIGKILL ends that wait. The socket is given away when it is
+/// closed (ipc::FileSocket).
 class EventFile {
   public:
     EventFile() = default;
@@ -28,7 +30,7 @@ class EventFile {
 
   private:
     UniqueFd file_;
-    UniqueFd content_;
+    ipc::FileSocket content_;
 };
 
 /// Opens what is open for writing as well once more, for reading only: the engine takes nothing that it could write to.

@@ -39,7 +39,7 @@ struct KeptEvent {
 };
 
 /// Since when a keeper has been inside one call that may not return, by its own monotonic clock in nanoseconds; 0 where
-/// it is not. In memory that both share.
+/// it is not, or is gone. In memory that both share.
 using KeeperState = std::atomic<std::int64_t>;
 
 struct KeeperSetup {
