@@ -10,24 +10,26 @@ import time
 
 from picket_world import LIBC
 
-LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE = 1, 2, 3, 14, 15, 17, 18
+LOOKUP, FORGET, GETATTR, SETATTR, OPEN, READ, WRITE, STATFS, RELEASE = 1, 2, 3, 4, 14, 15, 16, 17, 18
 FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, INTERRUPT, BATCH_FORGET = 25, 26, 27, 28, 29, 36, 42
 UNANSWERED = (FORGET, INTERRUPT, BATCH_FORGET)
 ROOT = 1
 DIRECTORY, REGULAR = 0o040755, 0o100644
 HEADER = 40
 DIRECT_IO = 1  # every read asks the server
+WRITEBACK = 1 << 16  # what is written stays in the host's memory for now
 
 
 class FuseServer:
     """`silent`: kinds of requests that are not answered for now; answer() answers those that came meanwhile. `user`: who
     has mounted it, as far as the kernel shows."""
 
-    def __init__(self, at, files, user=0):
+    def __init__(self, at, files, user=0, writeback=False):
         self.at, self.files = at, dict(files)
         self.names = list(self.files)
         self.silent, self.kept = set(), []
         self.silent_for = None
+        self.writeback = writeback
         self.lock = threading.Lock()
         self.device = os.open("/dev/fuse", os.O_RDWR)
         options = f"fd={self.device},rootmode=40000,user_id={user},group_id=0,allow_other"
@@ -98,7 +100,7 @@ class FuseServer:
 
     def content_of(self, kind, node, body):
         if kind == INIT:
-            return struct.pack("<4I2H2I2H8I", 7, 31, 1 << 17, 0, 12, 9, 1 << 16, 1, 0, 0, *([0] * 8))
+            return struct.pack("<4I2H2I2H8I", 7, 31, 1 << 17, WRITEBACK if self.writeback else 0, 12, 9, 1 << 16, 1, 0, 0, *([0] * 8))
         if kind == LOOKUP:
             name = body.rstrip(b"\0").decode()
             if name not in self.files:
@@ -108,12 +110,16 @@ class FuseServer:
         if kind == GETATTR:
             return struct.pack("<Q2I", 0, 0, 0) + self.attributes(node)
         if kind in (OPEN, OPENDIR):
-            return struct.pack("<Q2I", 0, DIRECT_IO if kind == OPEN else 0, 0)
+            return struct.pack("<Q2I", 0, DIRECT_IO if kind == OPEN and not self.writeback else 0, 0)
         if kind == READ:
             _, offset, size = struct.unpack_from("<QQI", body)
             return self.files[self.names[node - 2]][offset : offset + size]
         if kind == READDIR:
             return self.entries(*struct.unpack_from("<QQI", body)[1:])
+        if kind == SETATTR:
+            return struct.pack("<Q2I", 0, 0, 0) + self.attributes(node)
+        if kind == WRITE:
+            return struct.pack("<2I", struct.unpack_from("<QQI", body)[2], 0)
         if kind == STATFS:
             return struct.pack("<5Q10I", 1000, 500, 500, 100, 50, 4096, 255, 4096, *([0] * 7))
         if kind in (FLUSH, RELEASE, RELEASEDIR):

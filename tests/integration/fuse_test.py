@@ -4,6 +4,7 @@ waits for the gate in each open; and one that does not answer any more. The gate
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -86,11 +87,11 @@ class OneThread(Served):
 class WithServer(Served):
     """A server that is there and does not answer: what waits for it cannot even be killed."""
 
-    USER = 0
+    USER, WRITEBACK = 0, False
 
     def setUp(self):
         super().setUp()
-        self.server = FuseServer(self.mount, {"clean": b"harmless" * 1000, "other": b"likewise" * 1000, "eicar": eicar()}, self.USER)
+        self.server = FuseServer(self.mount, {"clean": b"harmless" * 1000, "other": b"likewise" * 1000, "eicar": eicar()}, self.USER, self.WRITEBACK)
         self.addCleanup(self.server.close)
         self.wait_watched()
         self.pids = []
@@ -99,6 +100,7 @@ class WithServer(Served):
     def reap(self):
         self.server.close()
         for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
     def in_background(self, work):
@@ -254,6 +256,47 @@ class Silent(WithServer):
             file = os.open(os.path.join(self.mount, name), os.O_RDONLY)
             self.assertEqual(client.result("scan.file", {"path": name}, [file])["verdict"], verdict)
             os.close(file)
+
+
+class Written(WithServer):
+    """Whoever lets go of such a file last writes back what is dirty of it."""
+
+    WRITEBACK = True
+
+    def test_whoever_lets_go_of_one_holds_nobody(self):
+        wrapping, wrapped = socket.socketpair()
+        file = os.open(os.path.join(self.mount, "other"), os.O_RDONLY)
+        socket.send_fds(wrapping, [b"f"], [file])
+        os.close(file)
+        self.in_background(lambda: self.write_and_wait(wrapping, wrapped))
+        wait_for(lambda: os.path.exists(self.world.path("written")), "a write")
+        self.server.fall_silent(fuse_server.SETATTR, fuse_server.WRITE, fuse_server.FLUSH)
+        client = self.world.rpc()
+        client.send("version", {}, [wrapped.fileno()])
+        wrapped.close()
+        wrapping.close()
+        client.close()
+        wait_for(lambda: self.server.waits() > 0, "somebody who waits for the server", 3)
+        gate = self.world.processes["gate"]
+        self.check_the_others("let-go-")
+        for thread in os.listdir(f"/proc/{gate.pid}/task"):
+            with open(f"/proc/{gate.pid}/task/{thread}/stat", encoding="utf-8") as stat:
+                self.assertNotIn(") D ", stat.read())
+        self.assertTrue(self.world.health()["real_time_protection_active"])
+        self.world.end("gate")
+        self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
+        self.world.start_gate()
+        self.world.wait_protected()
+        self.server.answer()
+
+    def write_and_wait(self, *others):
+        for each in others:  # whoever closes those lets go of the file
+            each.close()
+        file = os.open(os.path.join(self.mount, "other"), os.O_WRONLY)
+        time.sleep(1)  # whoever looked at that open is done, and writes nothing back
+        os.write(file, b"dirty")
+        os.close(os.open(self.world.path("written"), os.O_CREAT | os.O_WRONLY))
+        signal.pause()
 
 
 class OfAUser(WithServer):
