@@ -216,7 +216,7 @@ struct ErrandRow {
     void (*run)(const Order& order, int file, int socket);
     std::size_t at_once; ///< those that never end among them
 };
-constexpr std::array<ErrandRow, 4> kErrands{{{take_file, 64}, {digest, 16}, {walk, 16}, {close_all, 64}}}; ///< by kind
+constexpr std::array<ErrandRow, 4> kErrands{{{take_file, 128}, {digest, 16}, {walk, 16}, {close_all, 64}}}; ///< by kind
 
 /// The child that starts them; ends with the daemon.
 class Starter {

@@ -15,6 +15,7 @@ namespace picket::daemon {
 namespace {
 
 constexpr std::chrono::seconds kWithin{10};
+constexpr std::size_t kAtOnce = 64;
 constexpr std::ptrdiff_t kAtOnceOfUser = 16;  ///< others than root
 constexpr std::ptrdiff_t kAtOnceOfUsers = 48; ///< of all of those: the rest is root's
 
@@ -53,29 +54,52 @@ FileTaker::FileTaker(const Errands& errands, const Clock& clock)
 bool FileTaker::has_room_for(uid_t user) const {
     const auto is_his = [user](const auto& each) { return each.second.user == user; };
     const auto is_users = [](const auto& each) { return each.second.user != 0; };
-    return user == 0 || (std::count_if(under_way_.begin(), under_way_.end(), is_his) < kAtOnceOfUser &&
-                         std::count_if(under_way_.begin(), under_way_.end(), is_users) < kAtOnceOfUsers);
+    return under_way_.size() < kAtOnce &&
+           (user == 0 || (std::count_if(under_way_.begin(), under_way_.end(), is_his) < kAtOnceOfUser &&
+                          std::count_if(under_way_.begin(), under_way_.end(), is_users) < kAtOnceOfUsers));
 }
 
 void FileTaker::take(UniqueFd connection, uid_t user, Done done) {
     if (!connection)
         return done(error_of(EINVAL));
-    std::unique_lock lock(mutex_);
-    if (!has_room_for(user)) {
-        lock.unlock();
-        return done(Error(ErrorCode::exhausted, "too many files of this user wait for their servers"));
+    {
+        std::lock_guard lock(mutex_);
+        queued_.push_back(
+            {ipc::FileSocket(std::move(connection)), user, clock_.monotonic() + kWithin, std::move(done)});
     }
-    auto answer = errands_.begin(Errands::Kind::take_file, connection.get());
-    if (!answer) {
-        lock.unlock();
-        return done(answer.error());
+    begin_queued();
+}
+
+/// As many as there is room for, each user's in their order.
+void FileTaker::begin_queued() {
+    std::vector<std::pair<Done, Error>> failed;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto next = queued_.begin(); next != queued_.end();) {
+            if (!has_room_for(next->user)) {
+                ++next;
+                continue;
+            }
+            auto answer = errands_.begin(Errands::Kind::take_file, next->connection.get());
+            if (answer)
+                follow(std::move(*answer), std::move(*next));
+            else
+                failed.emplace_back(std::move(next->done), answer.error());
+            next = queued_.erase(next);
+        }
     }
-    const int fd = answer->get();
-    under_way_[fd] = {std::move(*answer), user, clock_.monotonic() + kWithin, std::move(done)};
+    for (const auto& [done, error] : failed)
+        done(error);
+}
+
+/// With the lock held.
+void FileTaker::follow(ipc::FileSocket answer, Queued&& request) {
+    const int fd = answer.get();
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd;
     epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    under_way_[fd] = {std::move(answer), request.user, request.until, std::move(request.done)};
 }
 
 void FileTaker::on_readable() {
@@ -85,7 +109,7 @@ void FileTaker::on_readable() {
         on_answer(ready[static_cast<std::size_t>(i)].data.fd);
 }
 
-/// An answer, or the end of an errand: closed, its descriptor leaves the epoll by itself.
+/// An answer, or the end of an errand.
 void FileTaker::on_answer(int fd) {
     Done done;
     auto message = ipc::receive_message(fd);
@@ -94,26 +118,33 @@ void FileTaker::on_answer(int fd) {
     {
         std::lock_guard lock(mutex_);
         const auto found = under_way_.find(fd);
-        if (found == under_way_.end())
-            return;
         std::swap(done, found->second.done);
-        if (!message)
+        if (!message) {
+            epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); // its disposer has it for a moment
             under_way_.erase(found);
+        }
     }
-    auto file = message
-                    ? file_in(std::move(*message))
-                    : Result<watch::EventFile>(Error(ErrorCode::exhausted, "too many files wait for their servers"));
+    auto file = message ? file_in(std::move(*message))
+                        : Result<watch::EventFile>(Error(ErrorCode::unavailable, "the file could not be taken"));
     if (done)
         done(std::move(file));
+    if (!message)
+        begin_queued();
 }
 
 void FileTaker::on_tick() {
     std::vector<Done> late;
     {
         std::lock_guard lock(mutex_);
+        const MonotonicTime now = clock_.monotonic();
         for (auto& [fd, errand] : under_way_)
-            if (errand.done && clock_.monotonic() >= errand.until)
+            if (errand.done && now >= errand.until)
                 late.push_back(std::exchange(errand.done, nullptr));
+        std::erase_if(queued_, [&](Queued& request) {
+            if (now >= request.until)
+                late.push_back(std::move(request.done));
+            return now >= request.until;
+        });
     }
     for (const Done& done : late)
         done(Error(ErrorCode::unavailable, "the file's server does not answer"));

@@ -1,4 +1,5 @@
 #pragma once
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -14,7 +15,8 @@ namespace picket::daemon {
 /// it must be closed: so errands receive them, and clients whose files hang have a bounded number of those.
 class FileTaker {
   public:
-    /// invalid_input: it carries no such file; unavailable: its server does not answer; exhausted: too many of them.
+    /// invalid_input: it carries no such file; unavailable: its server does not answer, or those of as many as the user
+    /// may have under way do not.
     using Done = std::function<void(Result<watch::EventFile>)>;
 
     FileTaker(const Errands& errands, const Clock& clock);
@@ -35,13 +37,22 @@ class FileTaker {
         MonotonicTime until;
         Done done; ///< none once it was called: the process has not ended yet
     };
+    struct Queued {
+        ipc::FileSocket connection;
+        uid_t user = 0;
+        MonotonicTime until;
+        Done done;
+    };
     bool has_room_for(uid_t user) const;
+    void begin_queued();
+    void follow(ipc::FileSocket answer, Queued&& request);
     void on_answer(int fd);
 
     const Errands& errands_;
     const Clock& clock_;
     UniqueFd epoll_;
     std::mutex mutex_;
+    std::deque<Queued> queued_;       ///< until there is room: one for each connection at most
     std::map<int, Errand> under_way_; ///< by the descriptor of its answer
 };
 

@@ -258,6 +258,8 @@ void RpcServer::Impl::drop(std::uint64_t tag) {
     const auto found = clients.find(tag);
     const uid_t uid = found->second.outbox->credentials().uid;
     found->second.outbox->close();
+    // By hand: while its disposer has the socket, it would go on to be reported.
+    ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, found->second.fd.get(), nullptr);
     clients.erase(found);
     if (--clients_of[uid] == 0)
         clients_of.erase(uid);

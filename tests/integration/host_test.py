@@ -72,7 +72,7 @@ class Host(unittest.TestCase):
             self.assertEqual(taken, 0, os.strerror(ctypes.get_errno()))
 
         # Somebody else's mount on this machine has all of them entered anew: then nothing is missing before it was noticed.
-        for _ in range(5):
+        for _ in range(30):
             unmark()
             start = time.monotonic()
             self.world.write("mended", eicar())
