@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>

@@ -39,8 +39,9 @@ std::string too_many_clients(std::string_view whose) {
 
 struct RpcServer::Impl {
     Impl(UniqueFd listening_socket, RpcHandler request_handler, RpcServerOptions server_options)
-        : listening(std::move(listening_socket)), handler(std::move(request_handler)), options(server_options),
-          epoll(::epoll_create1(EPOLL_CLOEXEC)), spare(::open("/", O_PATH | O_CLOEXEC)) {
+        : listening(std::move(listening_socket)), handler(std::move(request_handler)),
+          options(std::move(server_options)), epoll(::epoll_create1(EPOLL_CLOEXEC)),
+          spare(::open("/", O_PATH | O_CLOEXEC)) {
         PICKET_CHECK(epoll);
         watch(listening.get(), kListenTag, EPOLLIN);
         watch(wakeup->fd(), kWakeTag, EPOLLIN);
@@ -276,7 +277,7 @@ void RpcServer::Impl::sweep() {
 }
 
 RpcServer::RpcServer(UniqueFd listening, RpcHandler handler, RpcServerOptions options)
-    : impl_(std::make_shared<Impl>(std::move(listening), std::move(handler), options)) {}
+    : impl_(std::make_shared<Impl>(std::move(listening), std::move(handler), std::move(options))) {}
 RpcServer::~RpcServer() = default;
 
 void RpcServer::run() {
