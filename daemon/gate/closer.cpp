@@ -24,15 +24,24 @@ Closer::~Closer() {
     g_closer = nullptr;
 }
 
-/// Ours is not the last one: another is in the message.
+/// False where the errand takes nothing more.
 bool Closer::send(int socket) {
     return errand_ && ipc::send_message(errand_.get(), "c", {socket}).has_value();
 }
 
+/// Once ours are closed: before that the errand could be done with its own, and ours would be the last.
+void Closer::let_it_close() {
+    (void)ipc::send_message(errand_.get(), "now"); // else with the next
+}
+
 void Closer::close(UniqueFd socket) {
     std::lock_guard lock(mutex_);
-    if (!send(socket.get()))
+    if (!send(socket.get())) {
         waiting_.push_back(std::move(socket));
+        return;
+    }
+    socket.reset();
+    let_it_close();
 }
 
 void Closer::on_tick() {
@@ -45,6 +54,7 @@ void Closer::on_tick() {
         return log(LogLevel::warning, "no errand closes files: " + begun.error().message());
     errand_ = std::move(*begun).release();
     std::erase_if(waiting_, [this](const UniqueFd& socket) { return send(socket.get()); });
+    let_it_close();
 }
 
 } // namespace picket::daemon

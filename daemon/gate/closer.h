@@ -22,6 +22,7 @@ class Closer {
 
   private:
     bool send(int socket);
+    void let_it_close();
 
     const Errands& errands_;
     std::mutex mutex_;

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <poll.h>
@@ -24,7 +25,6 @@
 #include <picket/ipc/record.h>
 #include <picket/sandbox/privileges.h>
 #include <picket/scan/tree_walker.h>
-#include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
 #include <picket/watch/file_facts.h>
 
@@ -114,10 +114,9 @@ void digest(const Order&, int content, int socket) {
 /// proc, sysfs and the like: what is read there is made up.
 std::set<dev_t> pseudo_devices() {
     std::set<dev_t> found;
-    if (const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16)))
-        for (const sys::Mount& mount : sys::parse_mountinfo(*mountinfo))
-            if (sys::is_pseudo_filesystem(mount.type))
-                found.insert(makedev(mount.major, mount.minor));
+    for (const sys::Mount& mount : sys::mounts_now())
+        if (sys::is_pseudo_filesystem(mount.type))
+            found.insert(makedev(mount.major, mount.minor));
     return found;
 }
 
@@ -202,13 +201,19 @@ void walk(const Order& order, int directory, int socket) {
     Walk(socket).run(order, directory);
 }
 
-/// Whatever it receives is closed with it.
+/// A message without descriptors says that whoever sent those before has closed their own: then these are the last.
 void close_all(const Order&, int, int socket) {
     alarm(0);
+    std::vector<UniqueFd> held;
     for (;;) {
         (void)ipc::wait_readable(socket, kForever);
-        if (const auto message = ipc::receive_message(socket); !message && message.error().errno_value() != EAGAIN)
+        auto message = ipc::receive_message(socket);
+        if (!message && message.error().errno_value() != EAGAIN)
             return;
+        if (message && message->descriptors.empty())
+            held.clear();
+        else if (message)
+            std::move(message->descriptors.begin(), message->descriptors.end(), std::back_inserter(held));
     }
 }
 

@@ -27,7 +27,7 @@ class Errands {
                    ///< be known as ours; kWalkedFile and the path below the tree, with a look and a content, for each
                    ///< file that is not empty; kWalks now and then between them; at the end kWalkedAll and how many
                    ///< could not be opened
-        close,     ///< of whatever is sent to it (closer.h); the file is of no concern
+        close,     ///< of whatever is sent to it, at the next message without any (closer.h); the file is of no concern
     };
     static constexpr char kWalker = 'w';
     static constexpr char kWalks = 't';

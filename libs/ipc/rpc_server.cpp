@@ -211,7 +211,7 @@ void RpcServer::Impl::handle(Client& client, const Content& content) {
 bool RpcServer::Impl::take_message(Client& client, RpcDescriptors descriptors, RpcRequest& request) const {
     if (descriptors == RpcDescriptors::left) {
         request.connection = UniqueFd(::fcntl(client.fd.get(), F_DUPFD_CLOEXEC, 0));
-        return true;
+        return bool(request.connection); // else nobody would take the message off
     }
     auto message = receive_message(client.fd.get());
     if (!message)
