@@ -589,10 +589,10 @@ void App::look_for_conflicts() {
         return;
     parts_->looked_for_conflicts = now;
     const auto host = sys::Root::open("/");
-    const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    if (!host || !mountinfo)
+    const auto mounts = sys::mounts_now();
+    if (!host || mounts.empty())
         return;
-    const auto found = host::find_fanotify_users(*host, sys::parse_mountinfo(*mountinfo));
+    const auto found = host::find_fanotify_users(*host, mounts);
     std::vector<std::string> products;
     if (found)
         for (const host::FanotifyUser& user : found->users)

@@ -31,14 +31,13 @@ bool is_a_users(const sys::Mount& mount) {
 } // namespace
 
 FileServer server_of(int fd) {
-    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    if (!text)
+    const auto mounts = sys::mounts_now();
+    if (mounts.empty())
         return FileServer::foreign;
     const int id = mount_id_of(fd);
     struct stat status {};
     if (id < 0 && !sys::stat_remembered(fd, status))
         return FileServer::foreign;
-    const auto mounts = sys::parse_mountinfo(*text);
     const auto mount = std::find_if(mounts.begin(), mounts.end(), [&](const sys::Mount& m) {
         return id < 0 ? makedev(m.major, m.minor) == status.st_dev : m.id == id;
     });

@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <picket/ipc/record.h>
 #include <picket/model/paths.h>
-#include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
 
 #include "log.h"
@@ -383,11 +382,9 @@ MountTable::Key MountTable::key_of(const watch::MountReport& report) const {
 
 /// Exclusions by path are believed only on mounts of the host's own namespace.
 void MountTable::refresh_host_mounts() {
-    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
     auto ids = std::make_shared<std::unordered_set<int>>();
-    if (text)
-        for (const sys::Mount& mount : sys::parse_mountinfo(*text))
-            ids->insert(mount.id);
+    for (const sys::Mount& mount : sys::mounts_now())
+        ids->insert(mount.id);
     gate_.post([ids](gate::Gate& gate, EngineLink&) { gate.set_host_mounts(ids); });
 }
 

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 #include <picket/base/text.h>
-#include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
 
 #include "log.h"
@@ -24,10 +23,7 @@ std::string name_of(int fd) {
 
 /// Whether looking for a path may wait for a server.
 bool lies_behind_server(const std::string& path) {
-    const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    if (!mountinfo)
-        return false;
-    const auto mounts = sys::parse_mountinfo(*mountinfo);
+    const auto mounts = sys::mounts_now();
     return std::any_of(mounts.begin(), mounts.end(), [&](const sys::Mount& mount) {
         return sys::is_remote_filesystem(mount.type) && (path + "/").starts_with(mount.mount_point + "/");
     });

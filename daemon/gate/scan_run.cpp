@@ -14,7 +14,6 @@
 #include <fmt/format.h>
 #include <picket/base/text.h>
 #include <picket/model/paths.h>
-#include <picket/sys/file.h>
 #include <picket/sys/mounts.h>
 #include <picket/sys/statx.h>
 
@@ -46,11 +45,8 @@ void become_background() {
 /// One mount point of each file system, in an order that the next start finds again.
 std::vector<std::string> filesystems() {
     std::vector<std::string> found;
-    const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    if (!mountinfo)
-        return found;
     std::set<std::pair<unsigned, unsigned>> devices;
-    for (const sys::Mount& mount : sys::reachable(sys::parse_mountinfo(*mountinfo)))
+    for (const sys::Mount& mount : sys::reachable(sys::mounts_now()))
         if (!sys::is_pseudo_filesystem(mount.type) && devices.insert({mount.major, mount.minor}).second)
             found.push_back(mount.mount_point);
     std::sort(found.begin(), found.end());
@@ -63,9 +59,8 @@ class ServedDevices {
     bool contains(dev_t device) {
         if (const auto known = known_.find(device); known != known_.end())
             return known->second;
-        if (const auto mountinfo = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16)))
-            for (const sys::Mount& mount : sys::parse_mountinfo(*mountinfo))
-                known_[makedev(mount.major, mount.minor)] = sys::is_remote_filesystem(mount.type);
+        for (const sys::Mount& mount : sys::mounts_now())
+            known_[makedev(mount.major, mount.minor)] = sys::is_remote_filesystem(mount.type);
         return known_[device]; // not there: a btrfs subvolume
     }
 

@@ -30,11 +30,6 @@ std::string this_build() {
     return fmt::format("{} {}", build::version(), to_rfc3339(build::built_at()));
 }
 
-std::vector<sys::Mount> mounts_now() {
-    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    return text ? sys::parse_mountinfo(*text) : std::vector<sys::Mount>();
-}
-
 Error doubtful(const char* what) {
     return Error(ErrorCode::corrupt, fmt::format("{} {}", kFile, what));
 }
@@ -75,7 +70,7 @@ Result<gate::VerdictFile> VerdictKeeper::take_file() {
 }
 
 void VerdictKeeper::run() {
-    auto filesystems = watch::identify_filesystems(mounts_now());
+    auto filesystems = watch::identify_filesystems(sys::mounts_now());
     State state;
     const auto file = take_file();
     if (file) {
@@ -109,7 +104,7 @@ void VerdictKeeper::save() {
         std::lock_guard lock(mutex_);
         file.filesystems = filesystems_;
     }
-    const std::vector<sys::Mount> mounts = mounts_now();
+    const std::vector<sys::Mount> mounts = sys::mounts_now();
     std::erase_if(file.filesystems, [&](const watch::FilesystemIdentity& known) { // gone, or another mount by now
         return std::none_of(mounts.begin(), mounts.end(),
                             [&](const sys::Mount& mount) { return mount.id == known.mount_id; });

@@ -167,8 +167,7 @@ RemovalReport remove_known(const sys::Root& root, const std::vector<KnownPath>& 
 }
 
 std::string foreign_mount(const sys::Root& root) {
-    const auto text = sys::read_kernel_file("/proc/self/mountinfo", mebibytes(16));
-    for (const sys::Mount& mount : sys::parse_mountinfo(text ? *text : std::string()))
+    for (const sys::Mount& mount : sys::mounts_now())
         for (const KnownPath& row : product_files()) {
             const std::string folder = root.label() + row.pattern;
             // The whole of the state may lie on a file system of its own; the product's own tmpfs is below /run.

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include <picket/base/text.h>
+#include <picket/sys/file.h>
 
 namespace picket::sys {
 namespace {
@@ -112,6 +113,11 @@ class Reachability {
 };
 
 } // namespace
+
+std::vector<Mount> mounts_now() {
+    const auto text = read_kernel_file("/proc/self/mountinfo", mebibytes(16));
+    return text ? parse_mountinfo(*text) : std::vector<Mount>();
+}
 
 std::vector<Mount> reachable(const std::vector<Mount>& mounts) {
     const Reachability reachability(mounts);

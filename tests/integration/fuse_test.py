@@ -118,6 +118,20 @@ class WithServer(Served):
         self.in_background(lambda: os.open(os.path.join(self.mount, name), os.O_RDONLY))
         wait_for(lambda: self.server.waits() > before, "the server to be asked")
 
+    def check_another_gate(self):
+        """A killed one holds nobody, and the next one protects."""
+        self.world.end("gate")
+        self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
+        self.world.start_gate()
+        self.world.wait_protected()
+
+    def start_scan(self, client):
+        top = os.open(self.mount, os.O_PATH)
+        try:
+            return client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])["scan_id"]
+        finally:
+            os.close(top)
+
     def check_the_others(self, prefix):
         """Files elsewhere are opened at once, and judged."""
         for i in range(20):
@@ -154,10 +168,7 @@ class Silent(WithServer):
                 self.server.fall_silent(kind)
                 self.in_background(lambda: os.close(os.open(os.path.join(self.mount, "clean"), os.O_RDONLY)))
                 wait_for(lambda: self.server.waits() > 0, "the server to be asked")
-                self.world.end("gate")
-                self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
-                self.world.start_gate()
-                self.world.wait_protected()
+                self.check_another_gate()
                 self.check_the_others(f"kind{kind}-")
                 self.server.answer()
 
@@ -166,12 +177,10 @@ class Silent(WithServer):
         self.addCleanup(client.close)
         for kind in (fuse_server.OPENDIR, fuse_server.OPEN, fuse_server.READ, fuse_server.GETATTR, fuse_server.FLUSH):
             with self.subTest(kind=kind):
-                top = os.open(self.mount, os.O_PATH)
                 self.server.fall_silent(kind)
-                client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])
+                self.start_scan(client)
                 wait_for(lambda: self.server.waits() > 0, "the server to be asked")
                 self.check_the_others(f"scan{kind}-")
-                os.close(top)
                 self.assertTrue(self.world.health()["real_time_protection_active"])
                 self.server.answer()
                 wait_for(lambda: all(s["status"] != "running" for s in client.result("scan.list")["scans"]), "the scan's end")
@@ -179,17 +188,12 @@ class Silent(WithServer):
     def test_a_gate_killed_while_it_scans_holds_nobody(self):
         for kind in (fuse_server.OPENDIR, fuse_server.OPEN, fuse_server.READ, fuse_server.GETATTR, fuse_server.FLUSH):
             with self.subTest(kind=kind):
-                top = os.open(self.mount, os.O_PATH)
                 self.server.fall_silent(kind)
                 client = self.world.rpc()
-                client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])
+                self.start_scan(client)
                 client.close()
-                os.close(top)
                 wait_for(lambda: self.server.waits() > 0, "the server to be asked")
-                self.world.end("gate")
-                self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
-                self.world.start_gate()
-                self.world.wait_protected()
+                self.check_another_gate()
                 self.check_the_others(f"killed{kind}-")
                 self.server.answer()
 
@@ -204,9 +208,7 @@ class Silent(WithServer):
         self.server.answer()
 
     def scan(self, client):
-        top = os.open(self.mount, os.O_PATH)
-        scan = client.result("scan.start", {"kind": "custom", "path": self.mount}, [top])["scan_id"]
-        os.close(top)
+        scan = self.start_scan(client)
         def record():
             return next(s for s in client.result("scan.list")["scans"] if s["scan_id"] == scan)
         wait_for(lambda: record()["status"] != "running", "the scan's end", 60)
@@ -227,10 +229,7 @@ class Silent(WithServer):
                     self.assertEqual(answers.readline(), "handed in\n")
                     self.check_the_others(f"handed{kind}-")
                     self.assertTrue(self.world.health()["real_time_protection_active"])
-                    self.world.end("gate")
-                    self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
-                    self.world.start_gate()
-                    self.world.wait_protected()
+                    self.check_another_gate()
                     self.server.answer()
                 wrapping.close()
                 wrapped.close()
@@ -283,10 +282,7 @@ class Written(WithServer):
             with open(f"/proc/{gate.pid}/task/{thread}/stat", encoding="utf-8") as stat:
                 self.assertNotIn(") D ", stat.read())
         self.assertTrue(self.world.health()["real_time_protection_active"])
-        self.world.end("gate")
-        self.assertEqual(self.world.open_errno(self.world.path("root")), 2)
-        self.world.start_gate()
-        self.world.wait_protected()
+        self.check_another_gate()
         self.server.answer()
 
     def write_and_wait(self, *others):

@@ -25,6 +25,9 @@ struct Mount {
 /// Lines that are not understood are left out: the kernel may add fields.
 std::vector<Mount> parse_mountinfo(std::string_view text);
 
+/// Of this process's namespace, as they are now; none where that cannot be read.
+std::vector<Mount> mounts_now();
+
 /// Without those that no path leads to, because something is mounted over them.
 std::vector<Mount> reachable(const std::vector<Mount>& mounts);
 
